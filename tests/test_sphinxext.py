@@ -13,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat import v4
 
-from lib.book import claims, engine, notebook, parameters, provenance, twins
+from lib.book import claims, engine, kept, notebook, parameters, provenance, twins
 
 SVG = (
     """<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><path style="fill: #2b629f" d="M0 0H9V9z"/></svg>"""
@@ -70,6 +70,11 @@ def claim(key: str, value: float, note: str = "") -> nbformat.NotebookNode:
     return display({claims.MIME_TYPE: data, "text/html": "<b>old verdict</b>", "text/plain": "old"})
 
 
+def recorded(**numbers: float) -> nbformat.NotebookNode:
+    text = ", ".join(f"{name} = {value:g}" for name, value in numbers.items())
+    return display({claims.SCALARS_MIME_TYPE: {k: repr(v) for k, v in numbers.items()}, "text/plain": text})
+
+
 def executed() -> nbformat.NotebookNode:
     """The committed notebook after a run: the prose of its day, injected parameters, outputs."""
     nb = committed()
@@ -78,6 +83,7 @@ def executed() -> nbformat.NotebookNode:
     nb.cells.insert(2, injected)
     nb.cells[3].outputs = [display({"image/svg+xml": SVG})]
     nb.cells[4].outputs = [claim("right", 2.05, "A note."), claim("wrong", 7.0), claim("large", 0.5)]
+    nb.cells[4].outputs += [recorded(slope=0.5), recorded(steps=2.0)]
     nb.cells[5].outputs = [v4.new_output("stream", name="stdout", text="three\n")]
     nb.cells[5].execution_count = 4
     return nb
@@ -241,6 +247,33 @@ def test_correcting_the_registry_needs_no_run(book):
         assert "not reproduced" in page(book, "book/claims").select_one("#ledger-right").get_text()
     finally:
         registry.write_text(REGISTRY, encoding="utf-8")
+
+
+def test_what_is_kept_of_other_profiles_stands_beside_the_run(book):
+    profiles, table = book / "book/profiles.yml", book / "book/results/paper.csv"
+    profiles.write_text(PAGES["book/profiles.yml"] + "paper: {description: p}\n", encoding="utf-8")
+    record = {"profile": "paper", "executed_at": "2026-05-06T00:00:00+00:00", "seconds": 7000.0, "code": "c0de"}
+    record |= {"parameters": {"n": 99}, "versions": {"python": "3"}}
+    values = {"large": (5.0, 0.1), "never": (3.0, None), "slope": (0.25, None)}
+    engine.write(table, kept._text([kept.Run("01_first", values, record)]))
+    try:
+        assert build(book).returncode == 0
+        first, ledger = page(book, "notebooks/01_first"), page(book, "book/claims")
+        for row in (first.select_one("#claim-large"), ledger.select_one("#ledger-large")):
+            assert "profile paper: 5.00 ± 0.10 not reproduced" in row.get_text()
+        assert "not measured" in ledger.select_one("#ledger-never").get_text()
+        assert "profile paper: 3" in ledger.select_one("#ledger-never").get_text()
+        assert "3 (profile paper)" in page(book, "book/intro").select_one("article p").get_text()
+        assert "steps = 2\nprofile paper" not in first.get_text()
+        assert "slope = 0.5\nprofile paper: slope = 0.25" in first.get_text()
+        old = first.select("details.provenance")[1].get_text(" ")
+        assert "Kept from a run of  6 May 2026" in old and "1 h 56 min" in old and "c0de" in old and "99" in old
+        tally = page(book, "book/intro").select(".claims-tally")[1]
+        assert tally.get_text(" ").split("  ")[-1].strip().endswith("kept from profile paper")
+        assert [b.get_text() for b in tally.select(".claim")] == ["1 not reproduced", "1 inconclusive at this scale"]
+    finally:
+        table.unlink()
+        profiles.write_text(PAGES["book/profiles.yml"], encoding="utf-8")
 
 
 def test_a_stale_then_a_missing_run_fails_the_build_and_shows_no_results(book):

@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   sgd-book status --profile smoke                what is fresh, stale, failed or never run, and why
   sgd-book pair                                  rewrite each .ipynb from its .py
   sgd-book claims                                how many claims reproduced
+  sgd-book keep --profile mnist                  keep what a profile measured beside the default run
   sgd-book sweep 03 -g n_samples=500,1000 -g seed=0:5 -o results -j 2      a notebook over a grid of parameters
   sgd-book sweep --spec book/sweeps/NAME.yml --dry-run                     list the points of a sweep file
   sgd-book collect results -o results.csv                                  one table of what the points gave
@@ -173,6 +174,15 @@ def tally(options: argparse.Namespace) -> int:
     return 0
 
 
+def keep(options: argparse.Namespace) -> int:
+    """Keep what the notebooks measured under a profile as a table in book/results."""
+    from lib.book import kept
+
+    file, taken = kept.keep(options.profile)
+    print(f"{file}: {', '.join(taken)}")
+    return 0
+
+
 def _own_point(path: Path, profile: str, overrides: dict[str, str]) -> engine.Point:
     """Return a point with the caller's own parameters; its result lies apart from the profile's."""
     values = parameters.resolve(path, profile, overrides)
@@ -243,6 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("claims", tally)
     sub.add_argument("--readme", action="store_true", help="write the counts into README.md as well")
     profile(sub)
+    profile(command("keep", keep))
     return parser
 
 

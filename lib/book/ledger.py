@@ -4,6 +4,8 @@
 :::{claims-tally} velikanov2023view      how many claims came out how; without an argument, of all papers
 {claim}`velikanov-C14`                   the measured value, linked to the cell that measured it
 {verdict}`velikanov-C14`                 the verdict as a badge, linked to the ledger
+
+Beside what this build measured they show what is kept of other profiles (`lib.book.kept`).
 """
 
 import re
@@ -18,7 +20,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from lib.book import claims, twins
+from lib.book import claims, kept, twins
 from lib.book.claims import Claim, Verdict
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ def depend(env: BuildEnvironment) -> None:
     env.note_dependency(str(registry_path(env.app)))
     for docname in twins.notebooks(env.app):
         env.note_dependency(str(twins.of(env.app, docname).path))
+    for file in kept.files(env.app.srcdir):
+        env.note_dependency(str(file))
     quoting(env).add(env.docname)
 
 
@@ -97,6 +101,22 @@ def small(text: str, kind: str) -> nodes.paragraph:
     return nodes.paragraph("", text, classes=[kind])
 
 
+def kept_values(app: Sphinx, key: str) -> dict[str, tuple[float, float | None]]:
+    """Return what is kept of a claim, by profile, without the profile of this build."""
+    runs = (run for run in twins.kept_runs(app) if key in run.values)
+    return {run.profile: run.values[key] for run in runs if run.profile != app.config.sgd_book_profile}
+
+
+def kept_notes(app: Sphinx, claim: Claim) -> list[nodes.paragraph]:
+    """Return a line for each profile under which a claim's measurement is kept: profile, value, verdict."""
+    lines = []
+    for profile, (value, uncertainty) in kept_values(app, claim.key).items():
+        line = small(f"profile {profile}: {claims.number(value, uncertainty)} ", "claim-note")
+        line += badge(claims.judge(claim, value, uncertainty, profile).value)
+        lines.append(line)
+    return lines
+
+
 class ClaimCard(SphinxDirective):
     """Show one measured claim where it was measured; the build puts it in place of a claim's output."""
 
@@ -123,7 +143,7 @@ class ClaimCard(SphinxDirective):
             nodes.strong("", measured(found)),
             nodes.Text(f", expected {claim.expectation}"),
         ]
-        card += [head, *self.parse_text_to_nodes(claim.statement), numbers]
+        card += [head, *self.parse_text_to_nodes(claim.statement), numbers, *kept_notes(app, claim)]
         if found[0].note:
             card += small(found[0].note, "claim-note")
         return [card]
@@ -172,6 +192,7 @@ class ClaimsLedger(SphinxDirective):
         if found:
             value = [nodes.paragraph("", "", link(self.env, label("claim", claim.key), measured(found)))]
             value += [small(found[0].note, "claim-note")] if found[0].note else []
+        value += kept_notes(self.env.app, claim)
         head = nodes.paragraph("", "", badge(verdict), nodes.Text(" "), nodes.literal("", claim.key))
         statement = [head, *self.parse_text_to_nodes(claim.statement)]
         expected = [nodes.paragraph("", claim.expectation), small(f"origin: {claim.origin}", "claim-note")]
@@ -191,12 +212,21 @@ class ClaimsTally(SphinxDirective):
         app, found = self.env.app, twins.measurements(self.env.app)
         entries = [claim for group in papers_of(self, self.arguments).values() for claim in group]
         counts = Counter(verdict_of(app, claim, found.get(claim.key, [])) for claim in entries)
+        lines = [self.line(counts, f"profile {app.config.sgd_book_profile}")]
+        others: dict[str, Counter] = {}
+        for claim in entries:
+            for profile, value in kept_values(app, claim.key).items():
+                others.setdefault(profile, Counter())[claims.judge(claim, *value, profile).value] += 1
+        return lines + [self.line(counts, f"kept from profile {profile}") for profile, counts in others.items()]
+
+    def line(self, counts: Counter, profile: str) -> nodes.paragraph:
+        """Return a badge with its number per verdict, and the profile."""
         tally = nodes.paragraph("", "", classes=["claims-tally"])
         for verdict in KINDS:
             if counts[verdict]:
                 tally += [badge(verdict, nodes.Text(f"{counts[verdict]} {verdict}")), nodes.Text(" ")]
-        tally += nodes.inline("", f"profile {app.config.sgd_book_profile}", classes=["claims-profile"])
-        return [tally]
+        tally += nodes.inline("", profile, classes=["claims-profile"])
+        return tally
 
 
 class ClaimRole(SphinxRole):
@@ -218,7 +248,8 @@ class ClaimRole(SphinxRole):
             linked = [link(self.env, label("ledger", key), verdict)] if self.config.sgd_book_ledger else []
             return [badge(verdict, *linked)], []
         if not found:
-            return [nodes.emphasis("", NOT_MEASURED)], []
+            others = [f"{claims.number(*v)} (profile {p})" for p, v in kept_values(app, key).items()]
+            return [nodes.inline("", ", ".join(others)) if others else nodes.emphasis("", NOT_MEASURED)], []
         return [link(self.env, label("claim", key), measured(found))], []
 
 

@@ -17,11 +17,13 @@ def append_footer(app: Sphinx, doctree: nodes.document) -> None:
     twin = twins.of(app, app.env.docname)
     profile = app.config.sgd_book_profile
     block = missing(twin, profile) if twin.problem else footer(twin.record, twin.path.stem)
+    kept = [run.record for run in twins.kept_runs(app) if run.notebook == twin.path.stem]
+    block += "".join(footer(record, twin.path.stem, "Kept from a run of") for record in kept)
     target = next(iter(doctree.findall(nodes.section)), doctree)
     target.append(nodes.raw("", block, format="html"))
 
 
-def footer(record: dict[str, Any], name: str) -> str:
+def footer(record: dict[str, Any], name: str, verb: str = "Computed") -> str:
     """Return the block's HTML from what the run wrote down about itself."""
     values, versions = record.get("parameters", {}), record.get("versions", {})
     rows = {
@@ -32,7 +34,7 @@ def footer(record: dict[str, Any], name: str) -> str:
     }
     items = "".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in rows.items() if value)
     summary = (
-        f"Computed {_when(record['executed_at'])} in {_duration(record['seconds'])}, "
+        f"{verb} {_when(record['executed_at'])} in {_duration(record['seconds'])}, "
         f"profile <em>{html.escape(record['profile'])}</em>"
     )
     return f'<details class="provenance"><summary>{summary}</summary><dl>{items}</dl></details>'

@@ -8,7 +8,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from lib.book import assets, claims, darkmode, ledger, provenance, sweeptable, twins, typography
+from lib.book import assets, claims, darkmode, kept, ledger, provenance, sweeptable, twins, typography
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,10 @@ def swap_in_executed(app: Sphinx, docname: str, source: list[str]) -> None:
     app.env.note_dependency(str(twin.path))
     states(app.env)[docname] = state(twin)
     if not twin.problem:
-        merged = twins.merge(json.loads(source[0]), twin.notebook)
+        runs = [run for run in twins.kept_runs(app) if run.notebook == twin.path.stem]
+        merged = twins.merge(json.loads(source[0]), twin.notebook, runs)
+        for file in kept.files(app.srcdir):
+            app.env.note_dependency(str(file))
         warn_of_shared_figures(merged, docname)
         source[0] = json.dumps(merged)
         return
@@ -81,7 +84,8 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set, changed: set, remov
 
 def forget(app: Sphinx) -> None:
     """Start each build from the files as they are."""
-    app.__dict__.pop("_sgd_book_twins", None)
+    for cache in ("_sgd_book_twins", "_sgd_book_kept"):
+        app.__dict__.pop(cache, None)
     claims.registry.cache_clear()
 
 

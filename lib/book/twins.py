@@ -3,13 +3,14 @@
 The committed notebook gives prose and code, the twin gives outputs. The committed file is never written.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
-from lib.book import claims, engine, notebook, parameters
+from lib.book import claims, engine, kept, notebook, parameters
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,25 @@ def measurements(app: Sphinx) -> dict[str, list[Measurement]]:
     return found
 
 
-def merge(committed: dict[str, Any], executed: dict[str, Any]) -> dict[str, Any]:
+def kept_runs(app: Sphinx) -> list[kept.Run]:
+    """Return what is kept of runs under other profiles than this build's; looked up once per build."""
+    if "_sgd_book_kept" not in app.__dict__:
+        runs = kept.load(Path(app.srcdir))
+        app.__dict__["_sgd_book_kept"] = [run for run in runs if run.profile != app.config.sgd_book_profile]
+    return app.__dict__["_sgd_book_kept"]
+
+
+def merge(committed: dict[str, Any], executed: dict[str, Any], runs: Sequence[kept.Run] = ()) -> dict[str, Any]:
     """Return the committed notebook with the twin's outputs and execution counts.
 
-    A claim's output becomes the `claim-card` directive, judged anew when the page is read. Raises ValueError when
-    the code cells do not correspond.
+    Below recorded numbers stand those of the kept `runs` of this notebook. A claim's output becomes the `claim-card`
+    directive, judged anew when the page is read. Raises ValueError when the code cells do not correspond.
     """
     own, ran = code_cells(committed), notebook.code_cells(executed)
     if [notebook.source(c) for c in own] != [notebook.source(c) for c in ran]:
         raise ValueError(f"code cells differ: {len(own)} in the committed notebook, {len(ran)} in the executed one")
     results = iter(ran)
-    cells = [merge_cell(c, next(results)) if c["cell_type"] == "code" else c for c in committed["cells"]]
+    cells = [merge_cell(c, next(results), runs) if c["cell_type"] == "code" else c for c in committed["cells"]]
     return committed | {"cells": cells}
 
 
@@ -93,12 +102,12 @@ def code_cells(committed: dict[str, Any]) -> list[dict[str, Any]]:
     return [cell for cell in committed["cells"] if cell["cell_type"] == "code"]
 
 
-def merge_cell(cell: dict[str, Any], ran: dict[str, Any]) -> dict[str, Any]:
+def merge_cell(cell: dict[str, Any], ran: dict[str, Any], runs: Sequence[kept.Run] = ()) -> dict[str, Any]:
     """Return a committed code cell with the outputs and the execution count of its executed copy.
 
     The code of a captioned figure is folded: its picture reads on, its code is a click away.
     """
-    outputs = [_with_card(output) for output in ran["outputs"]]
+    outputs = [_with_card(output, runs) for output in ran["outputs"]]
     metadata = cell["metadata"]
     if outputs != ran["outputs"]:
         metadata = metadata | {"mystnb": metadata.get("mystnb", {}) | {"markdown_format": "myst"}}
@@ -112,10 +121,14 @@ def displays(cell: dict[str, Any]) -> int:
     return sum(o["output_type"] in ("display_data", "execute_result") for o in cell.get("outputs", []))
 
 
-def _with_card(output: dict[str, Any]) -> dict[str, Any]:
+def _with_card(output: dict[str, Any], runs: Sequence[kept.Run]) -> dict[str, Any]:
     data = output.get("data", {})
     if claims.SCALARS_MIME_TYPE in data:
-        return output | {"data": {"text/plain": data["text/plain"]}}
+        lines = ["".join(data["text/plain"])]
+        for run in runs:
+            same = [f"{n} = {claims.number(*run.values[n])}" for n in data[claims.SCALARS_MIME_TYPE] if n in run.values]
+            lines += [f"profile {run.profile}: {', '.join(same)}"] if same else []
+        return output | {"data": {"text/plain": "\n".join(lines)}}
     if claims.MIME_TYPE not in data:
         return output
     key = data[claims.MIME_TYPE]["key"]
