@@ -15,7 +15,7 @@ def path(tiny_book):
 
 def key(path):
     notebook._imports.cache_clear()
-    return notebook.expected_key(path, VALUES)
+    return notebook.key_of(notebook.components(path, VALUES))
 
 
 def test_prose_is_not_part_of_the_key(path):
@@ -31,7 +31,7 @@ def test_code_is_part_of_the_key(path):
 
 
 def test_parameters_are_part_of_the_key(path):
-    assert notebook.expected_key(path, {"n": 3}) != notebook.expected_key(path, {"n": 4})
+    assert key(path) != notebook.key_of(notebook.components(path, {"n": 4}))
 
 
 @pytest.mark.parametrize(("module", "matters"), [("alpha", True), ("beta", True), ("gamma", False)])

@@ -105,14 +105,14 @@ def badge_html(verdict: Verdict) -> str:
 
 
 def measured(twin: Path) -> list[dict]:
-    """Return what an executed notebook measured: dicts with key, value, uncertainty, note and cell_id."""
-    return [decode(data) | {"cell_id": cell} for data, cell in displayed(notebook.read(twin), MIME_TYPE)]
+    """Return what an executed notebook measured: dicts with key, value, uncertainty and note."""
+    return [decode(data) for data in displayed(notebook.read(twin), MIME_TYPE)]
 
 
-def displayed(executed: dict, mime_type: str) -> list[tuple[dict, str]]:
-    """Return the outputs of one type in an executed notebook, each with the id of its cell."""
+def displayed(executed: dict, mime_type: str) -> list[dict]:
+    """Return the outputs of one type in an executed notebook."""
     return [
-        (output["data"][mime_type], cell.get("id", ""))
+        output["data"][mime_type]
         for cell in notebook.code_cells(executed)
         for output in cell["outputs"]
         if mime_type in output.get("data", {})

@@ -1,12 +1,11 @@
 """Gather a sweep's results in one table: a row per point, ready for pandas."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lib.book import claims, notebook
+from lib.book import claims, engine, notebook
 
 
 def row(file: Path) -> dict[str, Any]:
@@ -16,9 +15,9 @@ def row(file: Path) -> dict[str, Any]:
         raise ValueError(f"{file} was not executed by `sgd-book`; move it out of the folder")
     record = executed["metadata"]["sgd_book"]
     found: dict[str, Any] = dict(record["parameters"])
-    for data, _ in claims.displayed(executed, claims.SCALARS_MIME_TYPE):
+    for data in claims.displayed(executed, claims.SCALARS_MIME_TYPE):
         found |= {name: float(value) for name, value in data.items()}
-    for data, _ in claims.displayed(executed, claims.MIME_TYPE):
+    for data in claims.displayed(executed, claims.MIME_TYPE):
         found[data["key"]] = float(data["value"])
     about = {name: record[name] for name in ("seconds", "profile", "executed_at", "key", "code")}
     about["versions"] = " ".join(f"{name}={version}" for name, version in sorted(record["versions"].items()))
@@ -39,10 +38,5 @@ def write(rows: pd.DataFrame, output: Path) -> None:
     output = Path(output)
     if output.suffix not in (".parquet", ".csv"):
         raise ValueError(f"output is {output.name!r}; allowed endings: .parquet, .csv")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
+    with engine.whole(output) as part:
         rows.to_csv(part, index=False) if output.suffix == ".csv" else rows.to_parquet(part, index=False)
-        os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
@@ -154,11 +155,18 @@ def _finish(point: Point, future: Future) -> Result:
 
 
 def write(place: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a text file whole or not at all."""
+    with whole(place) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole(place: Path) -> Iterator[Path]:
+    """Give a file to write to that takes its place at the end, or vanishes after an error."""
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        yield part
         os.replace(part, place)
     finally:
         part.unlink(missing_ok=True)

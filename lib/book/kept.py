@@ -81,7 +81,7 @@ def _fresh(profile: str, root: Path) -> Iterable[Run]:
             continue
         executed = notebook.read(point.output)
         found = {m["key"]: (m["value"], m["uncertainty"]) for m in claims.measured(point.output)}
-        for data, _ in claims.displayed(executed, claims.SCALARS_MIME_TYPE):
+        for data in claims.displayed(executed, claims.SCALARS_MIME_TYPE):
             found |= {name: (float(value), None) for name, value in data.items()}
         if found:
             yield Run(path.stem, found, executed["metadata"]["sgd_book"])

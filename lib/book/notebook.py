@@ -101,11 +101,6 @@ def key_of(parts: dict) -> str:
     return _digest(json.dumps(parts, sort_keys=True).encode())
 
 
-def expected_key(path: Path, parameters: dict) -> str:
-    """Return the key that an up-to-date run of this notebook with these parameters carries."""
-    return key_of(components(path, parameters))
-
-
 def changes(old: dict, new: dict) -> list[str]:
     """Say in words which components differ between an earlier run and now."""
     said = []
