@@ -212,6 +212,17 @@ def test_random_pruning():
     assert np.abs(counts / 2000 - 0.7).max() < 4.5 * np.sqrt(0.21 / 2000)
 
 
+@pytest.mark.parametrize("method", MATRIX_METHODS)
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_squares_neither_overflow_nor_vanish(method, scale):
+    weight = heavy((12, 9), 19)
+    plain, scaled = METHODS[method](weight, error=0.3), METHODS[method](scale * weight, error=0.3)
+    np.testing.assert_allclose(scaled.weight / scale, plain.weight, atol=1e-12)
+    assert scaled.removed == plain.removed and scaled.error == pytest.approx(plain.error)
+    zero = METHODS[method](0 * weight, 0.5)
+    assert zero.error == 0 and not zero.weight.any()
+
+
 # --- members, tensors, and layers together --------------------------------------------------------------------
 
 
@@ -452,7 +463,7 @@ BAD = {
     "rng is Generator": lambda: pruning.prune(network(), "node", 0.1, rng=rng()),
     "by and conv_by": lambda: pruning.prune(network(), "magnitude", 0.1, by="input"),
     "conv_by is 'filter'": lambda: pruning.prune(network(), "node", 0.1, conv_by="filter"),
-    "ratio is ": lambda: pruning.prune_path(network(), "node", [0.1, 2.0]),
+    "ratio is 2.0": lambda: pruning.prune_path(network(), "node", [0.1, 2.0]),
     "parameters have": lambda: pruning.prune({"w": torch.ones(3, 2, 2), "b": torch.ones(2)}, "node", 0.1, stacked=True),
     "weights and pruned": lambda: pruning.perturbation_bound([W], [W, W]),
     "weights hold": lambda: pruning.perturbation_bound([np.ones((2, 2, 3, 3))], [np.ones((2, 2, 3, 3))]),

@@ -169,8 +169,9 @@ def _targets(*given: Iterable[float] | None) -> tuple[str, list[float]]:
     if len(found) != 1:
         raise ValueError(f"targets given: {[name for name, _ in found]}; allowed: exactly one of {', '.join(names)}")
     name, values = found[0]
-    if not all(np.ndim(value) == 0 and 0 <= value <= 1 for value in values):
-        raise ValueError(f"{name} is {values}; allowed: numbers in [0, 1]")
+    for value in values:
+        if np.ndim(value) or not 0 <= value <= 1:
+            raise ValueError(f"{name} is {value}; allowed: numbers in [0, 1]")
     return name, values
 
 

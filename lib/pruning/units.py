@@ -116,7 +116,6 @@ class Units:
         if len({(len(row), row.device) for row in self.rows}) > 1:
             raise ValueError("weights differ in their members or devices; allowed: as many members on one device")
         self.medians = [median(row.double(), 1) if center else None for row in self.rows]
-        self.norms = [norm(row, (1, 2)) for row in self.rows]
         self.splits = [row.shape[1] for row in self.rows]
         centred = [row if m is None else row.double() - m for row, m in zip(self.rows, self.medians, strict=True)]
         if by == "entry":  # single precision is enough to order its own numbers
@@ -134,43 +133,51 @@ class Units:
         if by == "entry":
             np.square(np.divide(squares, self.scale[:, None], out=squares), out=squares)
         self.sums = np.cumsum(squares, axis=1, out=squares)
+        alone = len(self.rows) == 1 and not center
+        self.norms = [self.scale * np.sqrt(self.sums[:, -1])] if alone else [norm(row, (1, 2)) for row in self.rows]
+        # Entries that become 0 on either side of one threshold: torch has a fast function for it.
+        self.shrinks = alone and by == "entry" and rng is None and self.rows[0].itemsize >= 4
 
     def cut(self, **target: float | None) -> list[Pruned]:
         """The weights without as many units as the target (ratio, error or energy) says."""
         import torch
 
         removed = counts(target, self.sizes.shape[1], self.sums)
-        gone = self._first(removed)
+        last = torch.as_tensor(removed, device=self.keys.device)[:, None] - 1
+        edge = torch.where(last < 0, -1, self.ranked.gather(1, last.clamp(min=0)))
+        after = self.ranked.gather(1, (last + 1).clamp(max=self.ranked.shape[1] - 1))
+        tied = ((last >= 0) & (last + 1 < self.ranked.shape[1]) & (after == edge))[:, 0]
+        if self.shrinks and not tied.any():
+            rows = zip(self.rows[0], edge[:, 0].tolist(), strict=True)
+            values = torch.stack([torch.nn.functional.hardshrink(row, size) for row, size in rows])
+            return [self._result(0, values, removed, None)]
+        gone = self.keys <= edge
+        for member in tied.nonzero()[:, 0].tolist():
+            gone[member] = self._with_ties(self.keys[member], edge[member], int(removed[member]))
         results = []
         for i, part in enumerate(gone.split(self.splits, 1)):
-            row, middle, weight = self.rows[i], self.medians[i], self.weights[i]
+            row, middle = self.rows[i], self.medians[i]
             fill = torch.zeros((), dtype=row.dtype, device=row.device) if middle is None else middle.to(row.dtype)
-            values = _from_rows(torch.where(part[..., None], fill, row), weight.values.shape, self.by)
             count = removed if len(self.rows) == 1 else part.sum(1).cpu().numpy()
-            stored = (self.splits[i] - count) * row.shape[2] + (0 if middle is None else row.shape[2])
-            results.append(weight.pruned(values, count, stored, self._error(i, part, count)))
+            results.append(self._result(i, torch.where(part[..., None], fill, row), count, part))
         return results
 
-    def _first(self, removed: np.ndarray) -> "torch.Tensor":
-        """Which units are the first `removed` of them, (members, units); of equal ones the first go first."""
-        import torch
+    def _with_ties(self, keys: "torch.Tensor", edge: "torch.Tensor", count: int) -> "torch.Tensor":
+        """Which units of one member are the `count` first; of those at the edge the first go first."""
+        below, equal = keys < edge, keys == edge
+        return below | (equal & (equal.cumsum(0) <= count - below.sum()))
 
-        last = torch.as_tensor(removed, device=self.keys.device)[:, None] - 1
-        edge = self.ranked.gather(1, last.clamp(min=0))
-        gone = (self.keys <= edge) & (last >= 0)
-        after = self.ranked.gather(1, (last + 1).clamp(max=self.ranked.shape[1] - 1))
-        tied = (last >= 0) & (last + 1 < self.ranked.shape[1]) & (after == edge)
-        for member in tied[:, 0].nonzero()[:, 0].tolist():
-            equal = self.keys[member] == edge[member]
-            below = self.keys[member] < edge[member]
-            gone[member] = below | (equal & (equal.cumsum(0) <= int(removed[member]) - below.sum()))
-        return gone
+    def _result(self, i: int, rows: "torch.Tensor", count: np.ndarray, gone: "torch.Tensor | None") -> Pruned:
+        weight, units, dim = self.weights[i], *self.rows[i].shape[1:]
+        values = _from_rows(rows, weight.values.shape, self.by)
+        stored = (units - count) * dim + (0 if self.medians[i] is None else dim)
+        return weight.pruned(values, count, stored, self._error(i, gone, count))
 
-    def _error(self, i: int, part: "torch.Tensor", count: np.ndarray) -> np.ndarray:
-        """What left weight i, over its norm."""
+    def _error(self, i: int, gone: "torch.Tensor | None", count: np.ndarray) -> np.ndarray:
+        """The norm of what left weight i, over its own."""
         if len(self.rows) == 1:  # the cumulative sums know
             return relative_error(self.scale, self.sums, count, self.norms[i])
-        lost = norm(self.sizes.split(self.splits, 1)[i] * part, 1)
+        lost = norm(self.sizes.split(self.splits, 1)[i] * gone, 1)
         return np.divide(lost, self.norms[i], out=np.zeros_like(lost), where=self.norms[i] > 0)
 
 

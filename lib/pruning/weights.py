@@ -40,7 +40,7 @@ class Weight:
         if values.ndim < least + stacked or values.numel() == 0:
             axes = f"at least {least + stacked} axes" + (", the members first," if stacked else "")
             raise ValueError(f"weight has shape {tuple(values.shape)}; allowed: {axes} and at least one entry")
-        if not torch.isfinite(values).all():
+        if not torch.isfinite(values.abs().amax()):  # nan is the largest of all
             raise ValueError("weight has entries that are not finite; allowed: finite numbers")
         self.stacked = stacked
         self.values = values if stacked else values[None]
