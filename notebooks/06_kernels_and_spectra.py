@@ -491,7 +491,7 @@ table.round(4)
 # What follows for SGD? Take $\gamma=\tau_1=\tau_2=1$ and no momentum.
 # The critical learning rate is then $2/\mathrm{Tr}H$ ([chapter 3](03_stability_and_phases.ipynb)). In the network's own units this is $1$ for *every* standardised data set at infinite width.
 # For full batches it is $2/\lambda_1\approx2/\bar K$, which depends on the data.
-# The batch size where the two limits meet is $b^*\simeq\lambda_{\mathrm{crit}}/\lambda_1$, between 1 and 2. Without momentum, noise limits the learning rate of such networks for the smallest batches only.
+# The batch size where the two limits meet is $b^*\simeq\lambda_{\mathrm{crit}}/\lambda_1$, between one half and two on all these sets. Without momentum, noise limits the learning rate of such networks for the smallest batches only.
 #
 # :::{admonition} Takeaway
 # :class: tip
@@ -538,7 +538,7 @@ _ = fig.legend(
 # It is a little below 1, although all modes but one look random.
 # [Chapter 8](08_many_runs.ipynb) measures which $\tau_2$ fits.
 #
-# Why exactly 1 and not a little more? Let $u_{1i}\sqrt N=1+\varepsilon_i$ up to normalisation, where $\varepsilon$ has mean 0 and variance $v$. Then $\mathrm{kurt}_1=1+4v+\dots$ ({ref}`ex-spectra-flat`), so a scatter of 5 % among the entries costs 0.01.
+# How flat is flat? Let $u_{1i}\sqrt N=1+\varepsilon_i$ up to normalisation, where $\varepsilon$ has mean 0 and variance $v$. Then $\mathrm{kurt}_1=1+4v+\dots$ ({ref}`ex-spectra-flat`), so a scatter of 5 % among the entries costs 0.01.
 
 # %%
 top = pd.Series({name: heads[name]["kurt_1"] for name in sets})
