@@ -54,11 +54,13 @@ def test_far_draws_follow_the_power_of_the_tail():
 
 @pytest.mark.parametrize("alpha", [0.5, 0.8, 1.0, 1.2, 1.5, 1.9, 2.0])
 def test_extreme_numbers_of_the_generator_give_no_nan(alpha):
-    uniform = torch.tensor([0.0, 0.0, 0.5, 0.5, 1 - 2**-53, 1 - 2**-53], dtype=torch.float64)
-    exponential = torch.tensor([0.0, 50.0] * 3, dtype=torch.float64)
-    assert torch.isfinite(draws._symmetric(uniform.clone(), exponential.clone(), alpha)).all()
-    positive = draws._positive(uniform.clone(), exponential.clone(), alpha / 2)
-    assert torch.isfinite(positive).all() and (positive >= 0).all()
+    turn = torch.tensor([0.0, 0.0, 0.5, 0.5, 1 - 2**-53, 1 - 2**-53], dtype=torch.float64)
+    exponential = torch.tensor([draws.LEAST, 50.0] * 3, dtype=torch.float64)
+    for method, index in ((draws._symmetric, alpha), (draws._positive, alpha / 2)):
+        first, second = turn.clone(), exponential.clone()
+        method(first, second, torch.empty(6, dtype=torch.float64), index)
+        assert torch.isfinite(first * second).all()
+        assert method == draws._symmetric or (first * second >= 0).all()
 
 
 def test_a_grid_of_laws_is_one_call():

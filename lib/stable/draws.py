@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Rng = np.random.Generator | torch.Generator
     Sample = np.ndarray | torch.Tensor
 
-BLOCK = 2**14  # numbers worked on at once: their temporaries stay in the cache
+BLOCK = 2**15  # numbers worked on at once: their temporaries stay in the cache
 LEAST = 1e-30  # keeps logarithms finite where a generator returns an exact zero
 
 
@@ -34,8 +34,9 @@ def sample(alpha: ArrayLike, size: int | tuple[int, ...], *, scale: ArrayLike = 
     shape = _checked(size, alpha, scale, rng)
     if np.ndim(alpha) == 0 and alpha == 2:
         return _normal(shape, rng, scale * np.sqrt(2))
-    cauchy = np.ndim(alpha) == 0 and alpha == 1
-    return _draw(_cauchy if cauchy else _symmetric, shape, alpha, scale, rng)
+    if np.ndim(alpha) == 0 and alpha == 1:
+        return _cauchy(shape, rng, scale)
+    return _draw(_symmetric, shape, alpha, scale, rng)
 
 
 def sample_positive(index: ArrayLike, size: int | tuple[int, ...], *, rng: "Rng") -> "Sample":
@@ -94,23 +95,27 @@ def noise(
     return vectors
 
 
-def _symmetric(uniform: "torch.Tensor", exponential: "torch.Tensor", alpha) -> "torch.Tensor":
-    """Draws from numbers uniform on [0, 1) and exponential ones; both are overwritten."""
-    angle = uniform.sub_(0.5).mul_(np.pi)
-    radius = (angle * (1 - alpha)).cos_().div_(exponential.clamp_(min=LEAST)).log_().mul_(1 - alpha)
-    radius.sub_(angle.cos().log_()).mul_(1 / alpha).exp_()  # the cosine of a rounded pi/2 is positive
-    return angle.mul_(alpha).sin_().mul_(radius)
+def _symmetric(turn: "torch.Tensor", radius: "torch.Tensor", spare: "torch.Tensor", alpha) -> None:
+    """Make two factors of the draws, in place, of numbers uniform on [0, 1) and exponential ones; spare is memory."""
+    import torch
+
+    turn.sub_(0.5)
+    torch.mul(turn, np.pi * (1 - alpha), out=spare).cos_()
+    torch.div(spare, radius, out=radius).log_().mul_((1 - alpha) / alpha)
+    torch.mul(turn, np.pi, out=spare).cos_().log_().mul_(1 / alpha)  # the cosine of a rounded pi/2 is positive
+    radius.sub_(spare).exp_()
+    turn.mul_(np.pi * alpha).sin_()
 
 
-def _cauchy(uniform: "torch.Tensor", exponential: None, alpha: float) -> "torch.Tensor":
-    return uniform.sub_(0.5).mul_(np.pi).tan_()
+def _positive(turn: "torch.Tensor", radius: "torch.Tensor", spare: "torch.Tensor", index) -> None:
+    import torch
 
-
-def _positive(uniform: "torch.Tensor", exponential: "torch.Tensor", index) -> "torch.Tensor":
-    angle = uniform.neg_().add_(1.0).mul_(np.pi)  # in (0, pi]
-    radius = (angle * (1 - index)).sin_().clamp_(min=LEAST).div_(exponential.clamp_(min=LEAST)).log_().mul_(1 - index)
-    radius.sub_(angle.sin().clamp_(min=LEAST).log_()).mul_(1 / index).exp_()
-    return angle.mul_(index).sin_().mul_(radius)
+    turn.neg_().add_(1.0)  # in (0, 1]
+    torch.mul(turn, np.pi * (1 - index), out=spare).sin_().clamp_(min=LEAST)
+    torch.div(spare, radius, out=radius).log_().mul_((1 - index) / index)
+    torch.mul(turn, np.pi, out=spare).sin_().log_().mul_(1 / index)  # the sine of a rounded pi is positive
+    radius.sub_(spare).exp_()
+    turn.mul_(np.pi * index).sin_()
 
 
 def _draw(method, shape: tuple[int, ...], index: np.ndarray, scale: np.ndarray, rng: "Rng") -> "Sample":
@@ -118,25 +123,42 @@ def _draw(method, shape: tuple[int, ...], index: np.ndarray, scale: np.ndarray, 
     import torch
 
     if isinstance(rng, torch.Generator):
-        uniform, exponential = (torch.empty(shape, dtype=torch.float64, device=rng.device) for _ in range(2))
-        uniform.uniform_(generator=rng)
-        if method is not _cauchy:
-            exponential.exponential_(generator=rng)
-        return method(uniform, exponential, _like(uniform, index)).mul_(_like(uniform, scale))
+        turn, radius, spare = (torch.empty(shape, dtype=torch.float64, device=rng.device) for _ in range(3))
+        turn.uniform_(generator=rng)
+        radius.exponential_(generator=rng).clamp_(min=LEAST)
+        method(turn, radius, spare, _like(turn, index))
+        return turn.mul_(radius).mul_(_like(turn, scale))
     out = np.empty(shape)
-    flat = out.reshape(-1)
+    drawn = torch.from_numpy(out).reshape(-1)
     index, scale = (np.broadcast_to(a, shape) if np.ndim(a) else float(a) for a in (index, scale))
-    buffers = np.empty((2, min(BLOCK, flat.size)))
-    for start in range(0, flat.size, BLOCK):
-        block = slice(start, min(start + BLOCK, flat.size))
+    buffers = torch.empty(3, min(BLOCK, out.size), dtype=torch.float64)
+    for start in range(0, out.size, BLOCK):
+        block = slice(start, min(start + BLOCK, out.size))
         here, factor = (a if isinstance(a, float) else torch.from_numpy(a.flat[block]) for a in (index, scale))
-        uniform, exponential = buffers[:, : block.stop - start]
-        rng.random(out=uniform)
-        if method is not _cauchy:
-            rng.standard_exponential(out=exponential)
-        drawn = method(torch.from_numpy(uniform), torch.from_numpy(exponential), here)
-        torch.mul(drawn, factor, out=torch.from_numpy(flat[block]))
+        turn, radius, spare = buffers[:, : block.stop - start]
+        rng.random(out=turn.numpy())
+        rng.standard_exponential(out=radius.numpy())
+        method(turn, radius, spare, here)
+        torch.mul(turn, radius, out=drawn[block])
+        if not isinstance(factor, float) or factor != 1:
+            drawn[block] *= factor
     return out
+
+
+def _cauchy(shape: tuple[int, ...], rng: "Rng", scale: np.ndarray) -> "Sample":
+    """The tangent of uniform angles."""
+    import torch
+
+    if isinstance(rng, np.random.Generator):
+        drawn = np.empty(shape)
+        rng.random(out=drawn)
+        angle = torch.from_numpy(drawn)
+    else:
+        drawn = angle = torch.empty(shape, dtype=torch.float64, device=rng.device).uniform_(generator=rng)
+    for block in angle.reshape(-1).split(BLOCK):
+        block.sub_(0.5).mul_(np.pi).tan_()
+    drawn *= _like(drawn, scale)
+    return drawn
 
 
 def _normal(shape: tuple[int, ...], rng: "Rng", scale: np.ndarray) -> "Sample":
