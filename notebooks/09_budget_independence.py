@@ -172,7 +172,7 @@ claim("velikanov-C23h", np.ptp(rise) / np.abs(rise).mean())
 # \end{gathered}
 # $$ (eq-budget-laplace)
 #
-# Let $\tau_1\ge0$ and $\tau_2\ge0$. Off the diagonal the matrix of {eq}`eq-budget-modes` has no negative entry. So by the theorem of Perron and Frobenius its rightmost eigenvalue is real, and it is negative exactly if $\hat U(0)<1$.
+# Let $\tau_1\ge0$, $\tau_2\ge0$ and all $\lambda_k>0$. Off the diagonal the matrix of {eq}`eq-budget-modes` has no negative entry. So by the theorem of Perron and Frobenius its rightmost eigenvalue is real, and it is negative exactly if $\hat U(0)<1$.
 # For $\tau_1=\tau_2=1$ this reads $\sum_k\frac{\lambda_k}{2/q+\lambda_k}<1$. Compare with the definition of $\lambda_{\mathrm{crit}}$ in [chapter 3](03_stability_and_phases.ipynb):
 #
 # $$
