@@ -4,7 +4,7 @@
 # The theory of this book is about a mean: the loss of SGD, averaged over every batch that could have been drawn.
 # Is it the mean of what single runs do?
 # {cite:t}`velikanov2023view` compare the two on real data.
-# We run a hundred networks, build a test that can tell when a mean curve disagrees with its runs, look for what decides $\tau_2$ on real data, and ask how far a single run strays from the mean.
+# We train one network many times, build a test that can tell when a mean curve disagrees with its runs, look for what decides $\tau_2$ on real data, and ask how far a single run strays from the mean.
 
 # %% tags=["remove-cell"]
 # On Colab: fetch the book and what it imports. Anywhere else this cell does nothing.
@@ -48,13 +48,13 @@ from scipy import stats
 
 from lib import covariance, datasets, genfun, ntk, regimes
 from lib.book import claim, figures, record
-from lib.problem import SpectralProblem
+from lib.problem import SpectralProblem, kernel_spectrum
 
 figures.use()
 
 # %% [markdown]
 # (sec-many-clouds)=
-# ## A hundred networks
+# ## Clouds of runs
 #
 # A two-layer ReLU network starts from one draw of its parameters. We train it many times, each time with other batches of ten.
 # Beside it we run linear SGD with the kernel of that network, many times too, on the same batches.
@@ -135,9 +135,13 @@ axes[0, 0].set_ylabel("loss")
 _ = axes[1, 0].set_ylabel("over the exact mean")
 
 # %% [markdown]
+# Networks and linear runs look alike, step by step, since they share their batches.
+# The mean of the networks may leave that of the linear runs by a few per cent, because the width is finite.
+# The exact mean stays on the line of $\tau_2=1$.
+#
 # The spectral losses are ordered: the larger $\tau_2$, the smaller the loss ({ref}`ex-many-monotone` asks for a proof).
 # So each loss between the outer two corresponds to one $\tau_2$. We read off the one that gives the exact mean at the last step.
-# And we compare the mean of the networks with the mean of the linear runs. They share their batches, so most of the sampling error cancels.
+# And we compare the mean of the networks with that of the linear runs; as they share batches, most of the sampling error cancels.
 
 # %%
 grid = np.linspace(-2, 2, 41)
@@ -304,16 +308,23 @@ def errors(curves, exact):
     return np.where(np.isfinite(found), found, np.inf)
 
 
+def kurtosis(p):
+    """Of the eigenvectors, averaged with the weights lambda_k^2 of their noise."""
+    eigenvalues, vectors, _ = kernel_spectrum(p.kernel, p.residual)
+    return np.average(p.n * (vectors**4).sum(axis=0), weights=eigenvalues**2)
+
+
 def measure(name, seed):
     n, settings, pooled = CASES[name]
     p = prepare(name.split(",")[0], n, seed, pooled=pooled)
+    rule = 2 - kurtosis(p)
     for setting in settings:
         exact = regimes.averaged(p.kernel, p.residual, *setting, 100)
         curves = spectral(p, *setting, 100, grid)
         closure = covariance.diagonal(p.kernel, p.residual, *setting, 100).loss
         found = errors(curves, exact)
         yield {
-            "data": name, "setting": setting, "errors": found,
+            "data": name, "setting": setting, "2 - kurt": rule, "errors": found,
             "best": grid[found.argmin()], "last": read_tau(exact[-1], curves),
             "closure": read_tau(closure[-1], curves),
             "closure error": errors(closure, exact),
@@ -331,11 +342,13 @@ found = pd.DataFrame(
 # %%
 at = {f"error at {tau}": np.abs(grid - tau).argmin() for tau in taus}
 table = found.assign(**{k: [e[i] for e in found["errors"]] for k, i in at.items()})
-means = table.groupby(["data", "setting"], sort=False)[[*at, "best", "last"]].mean()
+means = table.groupby(["data", "setting"], sort=False)[
+    [*at, "best", "last", "2 - kurt"]
+].mean()
 means.round(4)
 
 # %% [markdown]
-# `best` has the smallest error, and `last` gives the exact loss at the last step. All entries are means over the draws.
+# `best` has the smallest error, and `last` gives the exact loss at the last step, and `2 - kurt` is the rule of chapter 1. All entries are means over the draws.
 # On digits the error is about a part in a thousand at $\tau_2=1$, and it is far larger at $\tau_2=-1$, the value for Gaussian features.
 # With random eigenvectors it is the other way round.
 
@@ -703,7 +716,7 @@ _ = ax.legend()
 
 # %% [markdown]
 # Two lessons follow. A sampled mean can be far off although every run is right, and no error bar of the sample shows it: the runs that matter are not in it.
-# And the critical learning rate of [chapter 3](03_stability_and_phases.ipynb) is that of the mean. On a finite data set single runs may live slightly beyond it.
+# And the critical learning rate of [chapter 3](03_stability_and_phases.ipynb) is that of the mean. Beyond it single runs may still settle; {ref}`ex-many-kesten` has a case.
 
 # %% [markdown]
 # ## What did not reproduce
@@ -711,8 +724,8 @@ _ = ax.legend()
 # One figure did not. In the published comparison on SGEMM the exact mean ends between $\tau_2=-1$ and $\tau_2=0$, and so does the mean of its runs.
 # The published code standardises each column of the inputs by itself. Then we find $\tau_2$ close to 1, as on other data.
 # With one mean and one standard deviation for all columns, the recipe for images, the exact mean falls where the figure has it.
-# The columns of SGEMM have very different scales. On a common scale two of them decide the norm of the input, the top eigenvector follows that norm, and so do the residuals.
-# By {eq}`eq-many-effective-tau` a difference between $D_1$ and $s$ is all that it takes, while the kurtosis stays near 1.
+# The columns of SGEMM have very different scales. On a common scale two of them, sizes of a tile, make up most of the norm of an input. The top eigenvector follows that norm, and large residuals sit where it is large.
+# Then $D_1$ exceeds $s$, and by {eq}`eq-many-effective-tau` that is all it takes, while the kurtosis stays near 1.
 # We cannot see which recipe made the figure. The ledger shows both runs on the real data, {claim}`velikanov-C37c` and {claim}`velikanov-C37d`.
 #
 # The kurtosis rule of chapter 1 fails on this example, and this chapter says why: it treats the residuals of the samples as independent of the eigenvectors.
@@ -726,7 +739,7 @@ _ = ax.legend()
 # :::{exercise}
 # :label: ex-many-monotone
 #
-# Let $\tau_2<\tau_2'\le\tau_1$. Show that the spectral loss with $\tau_2'$ is at most that with $\tau_2$, at every step and for every momentum.
+# Let $\tau_1\ge0$ and $\tau_2<\tau_2'\le\tau_1$. Show that the spectral loss with $\tau_2'$ is at most that with $\tau_2$, at every step and for every momentum.
 # :::
 #
 # :::{solution} ex-many-monotone
@@ -752,8 +765,8 @@ _ = ax.legend()
 #
 # The difference is to be three standard errors: $3\cdot0.13/\sqrt R=0.002$, so $R\approx38000$. Averaging over late steps divides this by the effective number of steps.
 #
-# By {eq}`eq-many-late-spread` the spread is proportional to $\gamma$ while $\gamma$ is small, and so is the effect of $\tau_2$ on the loss, divided by another $\gamma$ for what $c_1$ contributes: by {eq}`eq-many-exact-noise` the noise changes by $\gamma x_1^2c_1$ per unit of $\tau_2$, and $c_1\approx2LU_1\propto\gamma$.
-# The difference is then of order $\gamma^2$ and the spread of order $\gamma$: the number of runs grows like $\gamma^{-2}\approx b^2$.
+# By {eq}`eq-many-late-spread` the spread is of order $\gamma$. One unit of $\tau_2$ changes the noise of mode 1 by $\gamma x_1^2c_1$, and $c_1\approx2LU_1$ is itself of order $\gamma$, so the curves differ by order $\gamma^2$.
+# The number of runs is the squared quotient, of order $\gamma^{-2}\approx b^2$.
 # Small batches show $\tau_2$, large ones hide it.
 # :::
 #
