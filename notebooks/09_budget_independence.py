@@ -47,7 +47,6 @@ from lib.book import claim, figures, record
 from lib.problem import SpectralProblem
 
 figures.use()
-blue, red, green = (figures.COLORS[name] for name in ("blue", "red", "green"))
 batches = np.array([1, 3, 10, 30, 100])
 
 # %% [markdown]
@@ -212,7 +211,7 @@ claim("velikanov-C23a", np.max(np.abs(solved.y.sum(axis=0) / 2 / exact - 1)))
 
 # %%
 def with_small_steps(a, s):
-    """Losses for every momentum at slow times s (all multiples of a), at the noise rate q."""
+    """Losses for every momentum at slow times s, all multiples of a, at the noise rate q."""
     t = np.round(s / a).astype(int)
     return regimes.spectral_diagonal(power, a * (1 - momenta), momenta, q / a, t[-1])[
         :, t
@@ -260,7 +259,7 @@ claim("velikanov-C23b", np.max(np.abs(order - 1)))
 # It is a product of two small numbers, $a\lambda_1$ and $q\lambda_1$, and positive momentum makes it smaller.
 
 # %%
-a, horizon = 0.05, 2000.0
+a, horizon = 0.1, 2000.0
 times = np.unique(np.geomspace(1, horizon / a, 90).astype(int))
 limits = budget.limit(power, q, a * times)
 rates = a * (1 - momenta)
@@ -271,7 +270,7 @@ at_zero = q * np.sum(lam / (2 + q * lam))
 plateaus = (1 - at_zero) / (1 - at_one) - 1
 claim("velikanov-C23c", np.max(np.abs(relative[:3, -1] / plateaus[:3] - 1)))
 
-# %% mystnb={"figure": {"caption": "**Small steps follow one limit.** Left: mean loss against the slow time $s=at$ for three sizes of step at the same noise rate $q=0.2$ ($\\nu=1.5$, $\\varkappa=0.75$, $\\beta=0$), and the limit (dashed). Right: relative distance from the limit at $a=0.05$ for four momenta. Dotted: the plateau {eq}`eq-budget-plateau`.", "name": "fig-budget-limit"}, "image": {"alt": "Left: falling loss curves on log-log axes; the one for the largest step runs above a dashed line at first, the others lie on it. Right: four curves of relative error that differ wildly at early slow times and settle on four dotted horizontal lines."}}
+# %% mystnb={"figure": {"caption": "**Small steps follow one limit.** Left: mean loss against the slow time $s=at$ for three sizes of step at the same noise rate $q=0.2$ ($\\nu=1.5$, $\\varkappa=0.75$, $\\beta=0$), and the limit (dashed). Right: relative distance from the limit at $a=0.1$ for four momenta. Dotted: the plateau {eq}`eq-budget-plateau`.", "name": "fig-budget-limit"}, "image": {"alt": "Left: falling loss curves on log-log axes; the one for the largest step runs above a dashed line at first, the others lie on it. Right: four curves of relative error that differ wildly at early slow times and settle on four dotted horizontal lines."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.4))
 for size, color in zip([0.05, 0.4, 1.6], figures.ramp(3), strict=True):
     curve = regimes.spectral_diagonal(power, size, 0.0, q / size, int(300 / size))
@@ -286,7 +285,7 @@ for row, level, beta, color in zip(
 ):
     right.semilogx(a * times, 100 * row, color=color, label=rf"$\beta={beta:g}$")
     right.axhline(100 * level, ls=":", color=color, lw=1.2)
-right.set(xlabel="slow time $s$", title="$L/\\ell-1$ in per cent", ylim=(-1, 3))
+right.set(xlabel="slow time $s$", title="$L/\\ell-1$ in per cent", ylim=(-2, 6))
 _ = right.legend()
 
 # %% [markdown]
@@ -678,7 +677,7 @@ claim(
 
 # %%
 def race_by_law(nu, kappa, beta, gammas, level):
-    """Fewest steps to the level by the asymptotic law, and the effective rates that need them."""
+    """Fewest steps to the level by the asymptotic law, and the rates that need them."""
     modes = genfun.power_law_modes(nu, kappa)
     given, counts = (modes.eigenvalues, modes.coefficients), modes.multiplicity
     bounds = genfun.critical_learning_rate(given[0], beta, gammas, multiplicity=counts)
@@ -691,9 +690,8 @@ def race_by_law(nu, kappa, beta, gammas, level):
         middle = np.sqrt(low * high)
         above = law.loss(middle) > level
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    steps = high
-    best = steps.argmin(axis=0)
-    return steps.min(axis=0), tried[best, np.arange(len(gammas))]
+    best = high.argmin(axis=0)
+    return high.min(axis=0), tried[best, np.arange(len(gammas))]
 
 
 def race(problem, beta, gammas, level, guess, rates):
@@ -738,7 +736,9 @@ trace = heads.eigenvalues @ heads.multiplicity
 lambda_crit = genfun.critical_regularization(
     heads.eigenvalues, multiplicity=heads.multiplicity
 )
-for name, color in zip(simulated, [*figures.ramp(3), blue], strict=True):
+for name, color in zip(
+    simulated, [*figures.ramp(3), figures.COLORS["blue"]], strict=True
+):
     phase, beta = name
     ax = left if phase == "signal" else right
     ax.loglog(sizes, gains[name], "o", color=color, label=rf"$\beta={beta:g}$")
