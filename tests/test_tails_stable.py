@@ -51,12 +51,19 @@ def test_errors_of_the_normal_law():
     assert np.sqrt(np.mean((tails.mcculloch(x) - 2) ** 2)) < 0.045
 
 
-@pytest.mark.parametrize(("alpha", "error"), [(0.6, 0.008), (1.2, 0.0154), (1.5, 0.0215), (1.8, 0.0285)])
-def test_mcculloch(alpha, error):
-    """Root mean square errors of 300 fits of 10,000 numbers, within 4.5 standard errors of it."""
-    found = tails.mcculloch(stable.sample(alpha, (300, 10_000), rng=rng(3)))
-    assert abs(found.mean() - alpha) < 0.005
-    assert np.sqrt(np.mean((found - alpha) ** 2)) == pytest.approx(error, rel=4.5 / np.sqrt(600))
+@pytest.mark.parametrize("alpha", [0.6, 1.2, 1.5, 1.8])
+def test_mcculloch(alpha):
+    """400 fits of 10,000 numbers against the large-sample error: the covariance of quantiles, and the delta method."""
+    p = np.array([0.05, 0.25, 0.75, 0.95])
+    q = stable.ppf(p, alpha)
+    f = stable.pdf(q, alpha)
+    covariance = (np.minimum.outer(p, p) - np.outer(p, p)) / np.outer(f, f) / 10_000
+    gradient = np.array([-1, 0, 0, 1]) / (q[3] - q[0]) - np.array([0, -1, 1, 0]) / (q[2] - q[1])  # of the log-ratio
+    ratio = [np.log(np.divide(*stable.ppf([0.05, 0.25], alpha + h))) for h in (1e-4, -1e-4)]
+    error = np.sqrt(gradient @ covariance @ gradient) / abs((ratio[0] - ratio[1]) / 2e-4)
+    found = tails.mcculloch(stable.sample(alpha, (400, 10_000), rng=rng(3)))
+    assert abs(found.mean() - alpha) < 4.5 * error / np.sqrt(400) + 1e-3
+    assert found.std() == pytest.approx(error, rel=4.5 / np.sqrt(800))
 
 
 def test_table_of_quantiles():

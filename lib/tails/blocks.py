@@ -57,26 +57,35 @@ def block(
     sizes = block_grid(n) if block_size is None else [samples.checked_size(block_size, "block_size", 2, n)]
     x = samples.scaled(samples.centered(x, center, axis=-2), (-2, -1))
 
+    logs = samples.log_norms(x)
+
     def estimate(ordered):
-        indices = block_indices(ordered, sizes)
+        indices = block_indices(ordered, sizes, logs)
         return indices[0] if block_size else samples.over_sizes(indices)
 
     return samples.over_orders(estimate, x, samples.orders(n, permutations, rng), -2)[()]
 
 
-def block_indices(x: np.ndarray, sizes: list[int]) -> np.ndarray:
-    """The estimate of `block` for each size, (sizes, ...), samples in the order given; small sums build large ones."""
+def block_indices(x: np.ndarray, sizes: list[int], logs: np.ndarray | None = None) -> np.ndarray:
+    """The estimate of `block` for each size, (sizes, ...), samples in the order given; small sums build large ones.
+
+    logs: `samples.log_norms` of x in any order, where they are known.
+    """
     kept = _kept(x.shape[-2], sizes)
     sums, slopes = {1: x[..., :kept, :]}, []
-    logs = samples.log_norms(sums[1])
+    logs = samples.log_norms(sums[1]) if logs is None or kept < x.shape[-2] else logs
+
+    def mean(values):
+        if values.min() > -np.inf:
+            return values.mean(axis=-1)
+        zero = samples.ZERO + logs.mean(axis=-1, where=logs > -np.inf, keepdims=True)
+        return np.where(values > -np.inf, values, zero).mean(axis=-1)
+
+    start = mean(logs)
     for size in sizes:
         base = max(d for d in sums if size % d == 0)
         sums[size] = _sum_blocks(sums[base], size // base)
-        grown = samples.log_norms(sums[size])
-        if np.isneginf(logs).any() or np.isneginf(grown).any():
-            zero = samples.ZERO + logs.mean(axis=-1, where=~np.isneginf(logs), keepdims=True)
-            logs, grown = (np.where(np.isneginf(values), zero, values) for values in (logs, grown))
-        slopes.append((grown.mean(axis=-1) - logs.mean(axis=-1)) / np.log(size))
+        slopes.append((mean(samples.log_norms(sums[size])) - start) / np.log(size))
     return samples.index_of(np.array(slopes))
 
 
@@ -123,7 +132,7 @@ def davydov_paulauskas(
 def largest_pair_indices(x: np.ndarray, sizes: list[int]) -> np.ndarray:
     """The estimate of `davydov_paulauskas` for each size, (sizes, ...); pairs of small blocks build those of large."""
     largest = np.abs(x[..., : _kept(x.shape[-1], sizes)])
-    pairs, indices = {1: (largest, np.zeros_like(largest))}, []
+    pairs, indices = {1: (largest, None)}, []
     for size in sizes:
         base = max(d for d in pairs if size % d == 0)
         pairs[size] = first, second = _largest_pairs(*pairs[base], size // base)
@@ -148,12 +157,15 @@ def _sum_blocks(x: np.ndarray, m: int) -> np.ndarray:
     return total
 
 
-def _largest_pairs(first: np.ndarray, second: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """The two largest of m neighbouring blocks, from the two largest of each."""
-    first, second = (part.reshape(*part.shape[:-1], -1, m) for part in (first, second))
-    top, next_top = first[..., 0].copy(), second[..., 0].copy()
-    for j in range(1, m):
+def _largest_pairs(first: np.ndarray, second: np.ndarray | None, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two largest of m neighbouring blocks, from the two largest of each; single numbers have no second."""
+    first = first.reshape(*first.shape[:-1], -1, m)
+    top, next_top = np.maximum(first[..., 0], first[..., 1]), np.minimum(first[..., 0], first[..., 1])
+    for j in range(2, m):
         np.maximum(next_top, np.minimum(top, first[..., j]), out=next_top)
-        np.maximum(next_top, second[..., j], out=next_top)
         np.maximum(top, first[..., j], out=top)
+    if second is not None:
+        second = second.reshape(*second.shape[:-1], -1, m)
+        for j in range(m):
+            np.maximum(next_top, second[..., j], out=next_top)
     return top, next_top

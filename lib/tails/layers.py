@@ -7,8 +7,8 @@ import numpy as np
 
 from lib.tails import samples
 from lib.tails.blocks import block_grid, block_indices, largest_pair_indices
-from lib.tails.characteristic import ecf, mcculloch
-from lib.tails.order_statistics import ALL
+from lib.tails.characteristic import by_quantiles, fit
+from lib.tails.order_statistics import ALL, largest_logs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,9 +82,9 @@ def _layer(weight: np.ndarray, permutations: int, rng: np.random.Generator) -> d
         )
         found[name] = own
         found |= {f"{name}_{other}": value for other, value in others.items()}
-    spread = usable and np.subtract(*np.quantile(values, [0.75, 0.25])) > 0
-    for estimate in (mcculloch, ecf):
-        found[f"independent_{estimate.__name__}"] = float(estimate(values)) if spread else np.nan
+    start = by_quantiles(values) if usable else (np.nan,)
+    found["independent_mcculloch"] = float(start[0])
+    found["independent_ecf"] = float(start[0] if np.isnan(start[0]) else fit(values, start)[0])
     first = ["multivariate", "norms", "independent"]
     return {name: found[name] for name in [*first, *(n for n in found if n not in first)]}
 
@@ -92,23 +92,26 @@ def _layer(weight: np.ndarray, permutations: int, rng: np.random.Generator) -> d
 def _multivariate(weight: np.ndarray, permutations: int, rng: np.random.Generator) -> float:
     if len(weight) < LEAST or not np.any(weight):
         return np.nan
-    grid = block_grid(len(weight))
-    drawn = samples.orders(len(weight), permutations, rng)
-    weight = samples.scaled(weight, (-2, -1))
-    return float(samples.over_orders(lambda x: samples.over_sizes(block_indices(x, grid)), weight, drawn, 0))
+    weight, grid = samples.scaled(weight, (-2, -1)), block_grid(len(weight))
+    logs, drawn = samples.log_norms(weight), samples.orders(len(weight), permutations, rng)
+    return float(samples.over_orders(lambda x: samples.over_sizes(block_indices(x, grid, logs)), weight, drawn, 0))
 
 
 def _univariate(values: np.ndarray, permutations: int, rng: np.random.Generator) -> tuple[float, dict[str, float]]:
     """The index by `block`, and those of the alternatives by name."""
     values, grid = samples.scaled(values, -1), block_grid(len(values))
+    logs = samples.log_norms(values[:, None])
 
     def by_blocks(x):
-        indices = block_indices(x[:, None], grid), largest_pair_indices(x, grid)
+        indices = block_indices(x[:, None], grid, logs), largest_pair_indices(x, grid)
         return np.array([samples.over_sizes(each) for each in indices])
 
     own, pairs = samples.over_orders(by_blocks, values, samples.orders(len(values), permutations, rng), 0)
-    ks = [k for k in grid if k < np.count_nonzero(values)]
-    others = {n: float(samples.over_sizes(estimate(values, ks))) if ks else np.nan for n, estimate in ALL.items()}
+    top = largest_logs(values, max(grid))
+    ks = [k for k in grid if k < len(top) and top[k] > -np.inf]
+    others = {
+        n: float(samples.over_sizes([estimate(top, k) for k in ks])) if ks else np.nan for n, estimate in ALL.items()
+    }
     return float(own), others | {"davydov_paulauskas": float(pairs)}
 
 

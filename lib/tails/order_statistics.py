@@ -21,11 +21,11 @@ def hill(x: ArrayLike, k: ArrayLike, *, center: str | None = None) -> np.ndarray
     x: (..., n); k: in [1, n - 1], a number or (m,); returns (...) or (..., m), float64.
     Raises ValueError on values out of range, and unless $|X|_{(k+1)} > 0$. Hill 1975.
     """
+    return _for_each(_hill, x, k, 1, center)
 
-    def estimate(top, k):
-        return samples.index_of(top[..., :k].mean(axis=-1) - top[..., k])
 
-    return _for_each(estimate, x, k, 1, center)
+def _hill(top: np.ndarray, k: int) -> np.ndarray:
+    return samples.index_of(top[..., :k].mean(axis=-1) - top[..., k])
 
 
 def de_haan(x: ArrayLike, k: ArrayLike, *, center: str | None = None) -> np.ndarray:
@@ -33,12 +33,12 @@ def de_haan(x: ArrayLike, k: ArrayLike, *, center: str | None = None) -> np.ndar
 
     x, k and what it returns and raises: as `hill`. de Haan and Resnick 1998.
     """
+    return _for_each(_de_haan, x, k, 1, center)
 
-    def estimate(top, k):
-        gamma, square = _moments(top, k)
-        return samples.index_of(square / np.where(gamma > 0, 2 * gamma, 1))
 
-    return _for_each(estimate, x, k, 1, center)
+def _de_haan(top: np.ndarray, k: int) -> np.ndarray:
+    gamma, square = _moments(top, k)
+    return samples.index_of(square / np.where(gamma > 0, 2 * gamma, 1))
 
 
 def dekkers(x: ArrayLike, k: ArrayLike, *, center: str | None = None) -> np.ndarray:
@@ -47,13 +47,13 @@ def dekkers(x: ArrayLike, k: ArrayLike, *, center: str | None = None) -> np.ndar
     It also holds for tails that end, where it is inf. x, k and what it returns and raises: as `hill`, with k >= 2.
     Dekkers et al. 1989.
     """
+    return _for_each(_dekkers, x, k, 2, center)
 
-    def estimate(top, k):
-        gamma, square = _moments(top, k)
-        rest = 1 - gamma**2 / np.where(square > 0, square, 1)  # 0 up to rounding if all k are tied
-        return samples.index_of(np.where((square > 0) & (rest > 1e-12), gamma + 1 - 0.5 / np.maximum(rest, 1e-12), 0))
 
-    return _for_each(estimate, x, k, 2, center)
+def _dekkers(top: np.ndarray, k: int) -> np.ndarray:
+    gamma, square = _moments(top, k)
+    rest = 1 - gamma**2 / np.where(square > 0, square, 1)  # 0 up to rounding if all k are tied
+    return samples.index_of(np.where((square > 0) & (rest > 1e-12), gamma + 1 - 0.5 / np.maximum(rest, 1e-12), 0))
 
 
 def pickands(x: ArrayLike, k: ArrayLike, *, center: str | None = None) -> np.ndarray:
@@ -63,16 +63,25 @@ def pickands(x: ArrayLike, k: ArrayLike, *, center: str | None = None) -> np.nda
     |X|_{(k+1)}}$. Ties count as a light tail: inf.
     x, k and what it returns and raises: as `hill`, with k >= 2. Pickands 1975.
     """
-
-    def estimate(top, k):
-        a, b, c = (np.exp(top[..., i] - top[..., 0]) for i in (k // 4, k // 2, k))
-        ratio = (a - b) / np.where(b > c, b - c, np.inf)
-        return samples.index_of(np.log(np.maximum(ratio, 1.0)) / np.log(2))
-
-    return _for_each(estimate, x, k, 2, center)
+    return _for_each(_pickands, x, k, 2, center)
 
 
-ALL = {"hill": hill, "pickands": pickands, "de_haan": de_haan, "dekkers": dekkers}
+def _pickands(top: np.ndarray, k: int) -> np.ndarray:
+    a, b, c = (np.exp(top[..., i] - top[..., 0]) for i in (k // 4, k // 2, k))
+    ratio = (a - b) / np.where(b > c, b - c, np.inf)
+    return samples.index_of(np.log(np.maximum(ratio, 1.0)) / np.log(2))
+
+
+# Each of the logarithms of the sizes, largest first, and of k.
+ALL = {"hill": _hill, "pickands": _pickands, "de_haan": _de_haan, "dekkers": _dekkers}
+
+
+def largest_logs(x: np.ndarray, most: int) -> np.ndarray:
+    """The most + 1 largest log |x|, descending, by a partial sort."""
+    x = np.abs(x)
+    most = min(most + 1, x.shape[-1])
+    with np.errstate(divide="ignore"):
+        return np.log(np.sort(np.partition(x, -most, axis=-1)[..., -most:], axis=-1)[..., ::-1])
 
 
 def _moments(top: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,18 +90,13 @@ def _moments(top: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _for_each(estimate: Callable, x: ArrayLike, k: ArrayLike, least: int, center: str | None) -> np.ndarray:
-    """The estimate for each k, from one partial sort of the logarithms."""
-    x = np.abs(samples.centered(samples.checked(x, least + 1), center))
-    n, many = x.shape[-1], np.ndim(k) > 0
-    ks = [samples.checked_size(each, "k", least, n - 1) for each in (np.asarray(k).tolist() if many else [k])]
+    x = samples.centered(samples.checked(x, least + 1), center)
+    many = np.ndim(k) > 0
+    ks = [samples.checked_size(e, "k", least, x.shape[-1] - 1) for e in (np.asarray(k).tolist() if many else [k])]
     if not ks:
         raise ValueError("k is empty; allowed: at least one integer")
-    most = max(ks) + 1
-    top = np.sort(np.partition(x, n - most, axis=-1)[..., n - most :], axis=-1)[..., ::-1]
-    if not np.all(top[..., -1] > 0):
-        raise ValueError(
-            f"k is {most - 1}, but x has fewer than {most} entries that are not zero; allowed: a smaller k"
-        )
-    top = np.log(top)
+    top = largest_logs(x, max(ks))
+    if np.isneginf(top[..., -1]).any():
+        raise ValueError(f"k is {max(ks)}, and x has not as many entries that differ from 0; allowed: a smaller k")
     found = np.stack([estimate(top, each) for each in ks], axis=-1)
     return found if many else found[..., 0][()]
