@@ -39,8 +39,8 @@ def draw(
     """Noise of scale 1 for one weight (out, in) or (out, in, *kernel): `stable.noise`, one vector for each hidden unit.
 
     The vectors are the rows of a matrix; of a convolution the kernels, (out, in) of them, or with unit "filter" the
-    filters, out of them. The weight is all its vectors; kind "I" has one number for each, and comes with axes of
-    length 1 that broadcast. Returns float64, an array or a tensor as rng is.
+    filters, out of them. Kind "I" has one number for each vector, and comes with axes of length 1 that broadcast; a
+    layer whose inputs sum to zero does not feel it. Returns float64, an array or a tensor as rng is.
     Raises ValueError on values out of range. Wan et al. 2024, arXiv:2306.08125.
     """
     if unit not in UNITS:

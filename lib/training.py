@@ -12,6 +12,7 @@ import itertools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -131,7 +132,7 @@ def train_grid(
     noise_convention, noise_unit: as for `noise.draw`. dtype: torch.float64 unless told, or float32. device: CUDA where
     there is one, unless told.
     checkpoint: a file to go on from and to write every so many seconds, at the end and on Ctrl-C; the same call with
-    it goes on, and ends with the same bits as one that was never interrupted.
+    it goes on and, with as many threads, ends with the same bits as one that was never interrupted.
     Divergence ends one member, not the others. Raises ValueError on values out of range.
     Barsbey et al. 2021, arXiv:2106.03795; Wan et al. 2024, arXiv:2306.08125.
     """
@@ -158,6 +159,8 @@ def train_grid(
                     bar.set_postfix_str(f"step {run.t}, loss {run.median_loss:.2g}", refresh=False)
             state = {"done": [*state["done"], run.results()], "run": None}
             file.save(state)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
     return job.trained(state["done"])
 
 
@@ -246,7 +249,7 @@ def _checked(settings: pd.DataFrame | Mapping[str, ArrayLike]) -> pd.DataFrame:
         table[name] = given.get(name, table["seed"] if name == "order_seed" else default)
     for name, allowed, test in CHECKS:
         for value in table[name]:
-            if isinstance(value, str | bool) or not test(value):
+            if isinstance(value, bool) or not isinstance(value, Real) or not test(value):
                 raise ValueError(f"{name} is {value!r}; allowed: {allowed}")
         if "integer" in allowed:
             table[name] = table[name].astype(np.int64)

@@ -47,7 +47,7 @@ class Data:
             raise ValueError(f"train has inputs of {self.train[0].shape[1]}, and the network fails: {error}") from error
         for name, part in (("train", self.train), ("test", self.test)):
             if part and part[1].max() >= n_classes:
-                raise ValueError(f"{name} has the label {part[1].max()}; allowed: 0 to {n_classes - 1}")
+                raise ValueError(f"{name} has the label {int(part[1].max())}; allowed: 0 to {n_classes - 1}")
         self.targets = torch.eye(n_classes, dtype=like.dtype, device=like.device)[self.train[1]]
 
     @property

@@ -284,7 +284,7 @@ def assert_same_bits(one, other):
             assert torch.equal(weight.nan_to_num(7.0), getattr(other, kind)[name].nan_to_num(7.0))
 
 
-@pytest.mark.parametrize("interrupted_at", [[1], [9, 30], [58, 75, 76, 119]])
+@pytest.mark.parametrize("interrupted_at", [[1], [9, 30], [58, 75, 76, 122]])
 def test_an_interrupted_training_goes_on_bit_by_bit(tmp_path, monkeypatch, interrupted_at):
     """Ctrl-C within the steps of these numbers, counted over both groups; steps done are not done again."""
     whole, calls = train(**LONG), []
@@ -402,6 +402,8 @@ GOOD = {"learning_rate": [0.1], "batch_size": [5]}
         (lambda: train(GOOD | {"batch_size": [24]}), "batch_size"),
         (lambda: train(GOOD | {"batch_size": [2.5]}), "batch_size"),
         (lambda: train(GOOD | {"batch_size": ["many"]}), "batch_size"),
+        (lambda: train(GOOD | {"batch_size": [np.inf]}), "batch_size"),
+        (lambda: train(GOOD | {"learning_rate": [None]}), "learning_rate"),
         (lambda: train(GOOD | {"seed": [-1]}), "seed"),
         (lambda: train(GOOD | {"momentum": [1.0]}), "momentum"),
         (lambda: train(GOOD | {"weight_decay": [np.nan]}), "weight_decay"),
