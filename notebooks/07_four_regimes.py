@@ -366,7 +366,7 @@ pd.DataFrame(rows).rename_axis(columns="b").round(4)
 # *The spectrum.* With $\tau_2=1$ this step loses less than one per cent at small batches, and next to nothing at large ones. It makes a step of cost $N^3$ into one of cost $N$, and loses least.
 # The wrong $\tau_2$ costs some per cent here, and a factor of 2.5 above, near the stability limit.
 #
-# *Linearisation.* A few per cent in these steps, whatever the batch size. Its size is a matter of width, and of time.
+# *Linearisation.* Some per cent in these steps, whatever the batch size. Its size is a matter of width, and of time.
 #
 # *The power law.* Several per cent, and only inside its window.
 
