@@ -628,7 +628,12 @@ claim(
 # Fix $q$ and let $b$ grow. Steps are small while $a\lambda_1\ll2/\delta$, that is
 #
 # $$
-# b\ll\frac{2}{\delta\lambda_1q},\qquad\text{and with the largest stable }q=\tfrac2{\lambda_{\mathrm{crit}}}:\qquad
+# b\ll\frac{2}{\delta\lambda_1q} .
+# $$
+#
+# With the largest stable $q=2/\lambda_{\mathrm{crit}}$ this becomes
+#
+# $$
 # b\ll b^*=\frac{\lambda_{\mathrm{crit}}}{\delta\lambda_1} .
 # $$ (eq-budget-critical-batch)
 #
@@ -820,7 +825,7 @@ record(
 # Three remarks.
 #
 # - The original figure shows $10^4$ images of MNIST, and its curves end at about $0.07$ of the first loss, after $10^6$ samples. Its learning rates are not stored; its shape suggests $a=0.01\,b$. With these rates we do not find this height: the loss stays above it. The kernel explains a part. The original's formula lacks a factor ([what the originals get wrong](../book/originals.md)), and with that formula the loss is lower, though still not low enough. The rest must be in the learning rates, or in our reading of the figure. The height also depends on $N$: fewer samples are learnt faster. The cell below runs both kernels at the original size if `n_large` is set; the ledger shows that run.
-# - "Independent of the batch size" is too strong in the noise-dominated phase. With $b=100$ and $\beta=0$ the loss ends half as high again as with $b=1$, with $\beta=0.5$ nearly twice as high. The learning rate per sample is the same in all cases; the steps are not small.
+# - "Independent of the batch size" is too strong in the noise-dominated phase. There $b=100$ ends far above $b=1$, with momentum more so, as the table of spreads shows. The learning rate per sample is the same in all cases; the steps are not small.
 # - The collapse over a hundred batch sizes needs a learning rate far below the best one for small batches. With best rates there is no such collapse on real data, because $b^*$ is of order one without momentum.
 
 
