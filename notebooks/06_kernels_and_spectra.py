@@ -25,7 +25,7 @@ if "google.colab" in sys.modules:
 
 # %% tags=["parameters"]
 dataset: str = "digits"  # images, examined closely; one of digits, mnist
-others: list[str] = ["cloud"]  # more sets: cloud, or names of datasets.load
+data: str = "embedded"  # sets to compare with; one of embedded, all
 n_samples: int = 1000  # samples of each set; in [200, 20000]
 n_large: int = 1797  # samples of the images where N varies; in [200, 60000]
 width: int = 1000  # hidden units of the two-layer network; in [10, 100000]
@@ -382,6 +382,8 @@ def head(eigenvalues, vectors, _, entries):
     }
 
 
+real_sets = ["bike_sharing", "sgemm_product", "ecg5000", "digits"]
+others = {"embedded": ["cloud"], "all": [*real_sets, "cloud"]}[data]
 sets = [dataset, *(name for name in others if name != dataset)]
 heads, leading = {}, {}
 for name in sets:
