@@ -29,6 +29,7 @@ def sample(alpha: ArrayLike, size: int | tuple[int, ...], *, scale: ArrayLike = 
     alpha in (0, 2] and scale > 0 broadcast against size: a grid of laws is one call. Returns shape size, float64; for
     alpha below 0.1 some draws overflow to infinity.
     Raises ValueError on values out of range. Chambers et al. 1976.
+    Derived in: notebooks/11_stable_laws.
     """
     alpha, scale = checked_index(alpha), checked_scale(scale)
     shape = _checked(size, alpha, scale, rng)
@@ -46,6 +47,7 @@ def sample_positive(index: ArrayLike, size: int | tuple[int, ...], *, rng: "Rng"
     $A = \frac{\sin a\theta}{(\sin\theta)^{1/a}} \big(\frac{\sin((1-a)\theta)}{E}\big)^{(1-a)/a}$; A = 1 at a = 1.
     index: a in (0, 1], broadcasts against size. Returns shape size, float64.
     Raises ValueError on values out of range. Kanter 1975.
+    Derived in: notebooks/11_stable_laws.
     """
     index = checked_index(index, "index", 1.0)
     shape = _checked(size, index, 1.0, rng)
@@ -57,6 +59,7 @@ def sample_isotropic(alpha: float, n: int, dim: int, *, scale: float = 1.0, rng:
 
     $X = \sigma\sqrt{2A}\, G$ with A of `sample_positive` at $a = \alpha/2$ and G standard normal in R^dim.
     Returns (n, dim), float64, one vector a row. Raises ValueError on values out of range.
+    Derived in: notebooks/11_stable_laws.
     """
     return noise("III", alpha, (n, dim), scale=scale, rng=rng)
 
@@ -80,6 +83,7 @@ def noise(
     size: (..., p), one vector along the last axis; alpha and scale broadcast against (...). Returns shape size,
     float64; for kind "I" a read-only view (in torch, an expanded tensor) of one number for each vector.
     Raises ValueError on values out of range. Wan et al. 2024, arXiv:2306.08125.
+    Derived in: notebooks/11_stable_laws.
     """
     alpha, scale = checked_index(alpha), checked_scale(scale) * noise_scale(kind, alpha, convention)
     shape = _checked(size, alpha, scale, rng, vectors=True)

@@ -13,6 +13,7 @@ def cf(u: ArrayLike, alpha: ArrayLike, scale: ArrayLike = 1.0) -> np.ndarray:
 
     At $\alpha = 2$ this is the normal law of variance $2\sigma^2$, at $\alpha = 1$ the Cauchy law of scale $\sigma$.
     The three arguments broadcast; returns float64. Raises ValueError on alpha or scale out of range.
+    Derived in: notebooks/11_stable_laws.
     """
     alpha, scale = checked_index(alpha), checked_scale(scale)
     return np.exp(-(np.abs(scale * np.asarray(u, np.float64)) ** alpha))
@@ -27,6 +28,7 @@ def noise_cf(
     $e^{-s^\alpha |u|^\alpha}$ for "III".
     u: (..., p); alpha and scale broadcast against (...); returns (...), float64.
     Raises ValueError on values out of range. Wan et al. 2024, arXiv:2306.08125.
+    Derived in: notebooks/11_stable_laws.
     """
     u = np.asarray(u, np.float64)
     if u.ndim == 0:
@@ -59,6 +61,7 @@ def tail_constant(alpha: ArrayLike) -> np.ndarray:
 
     It is 0 at $\alpha = 2$, where the tail is not a power. alpha: any shape; returns that shape, float64.
     Raises ValueError on alpha out of range.
+    Derived in: notebooks/11_stable_laws.
     """
     alpha = checked_index(alpha)
     return 2 / np.pi * special.gamma(alpha) * np.sin(np.pi * np.minimum(alpha, 2 - alpha) / 2)
@@ -87,6 +90,7 @@ def log_moments(alpha: ArrayLike, dim: int = 1, scale: ArrayLike = 1.0) -> tuple
     $V = \frac{\pi^2}{6}(\frac{1}{\alpha^2} - \frac14) + \frac14\psi'(\frac r2)$; in one dimension
     $\log\sigma + \gamma_E(\frac1\alpha - 1)$ and $\pi^2(\frac{1}{6\alpha^2} + \frac1{12})$.
     alpha and scale broadcast; returns two arrays, float64. Raises ValueError on values out of range.
+    Derived in: notebooks/11_stable_laws.
     """
     alpha, scale = checked_index(alpha), checked_scale(scale)
     if isinstance(dim, bool) or dim != int(dim) or dim < 1:

@@ -48,6 +48,7 @@ def sf(x: ArrayLike, alpha: float, scale: float = 1.0) -> np.ndarray:
     As `cdf`, with full relative accuracy for large x, where it is $\frac12 c_\alpha (x/\sigma)^{-\alpha}$ with
     `tail_constant`.
     x: any shape; returns that shape, float64. Raises ValueError as `cdf` does.
+    Derived in: notebooks/11_stable_laws.
     """
     x, alpha, scale = _checked(x, alpha, scale)
     tail, _ = _positive(np.abs(x).ravel() / scale, alpha)

@@ -50,6 +50,7 @@ def block(
     A vector of exact zeros counts as 2^-52 times the geometric mean of the other norms.
     Returns (...), float64; inf where sums do not grow.
     Raises ValueError on values out of range. Mohammadi et al. 2015; Barsbey et al. 2021, arXiv:2106.03795.
+    Derived in: notebooks/11_stable_laws.
     """
     x = samples.checked(x, 4 if block_size is None else 2, axis=-1 if np.ndim(x) == 1 else -2)
     x = x[:, None] if x.ndim == 1 else x
@@ -95,6 +96,7 @@ def block_standard_error(alpha: ArrayLike, n: int, block_size: int, dim: int = 1
     $\sqrt{v (1/K_2 + 1/K)} / \log K_1$ with v the variance of `stable.log_moments`. It leaves out that sums and
     samples are correlated, and is right to within 8 percent. That of $\hat\alpha$ is about $\alpha^2$ times it.
     alpha: any shape; returns that shape, float64. Raises ValueError on values out of range.
+    Derived in: notebooks/11_stable_laws.
     """
     size = samples.checked_size(block_size, "block_size", 2, samples.checked_size(n, "n", 2, 2**53))
     variance = stable.log_moments(alpha, dim)[1]
@@ -116,6 +118,7 @@ def davydov_paulauskas(
     x: (..., n); the other arguments, and what is dropped, as for `block`. A block of zeros has the ratio 1.
     Returns (...), float64; inf where all ratios are 1. Raises ValueError on values out of range.
     Davydov and Paulauskas 1999.
+    Derived in: notebooks/11_stable_laws.
     """
     x = samples.checked(x, 4 if block_size is None else 2)
     n = x.shape[-1]

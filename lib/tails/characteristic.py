@@ -64,6 +64,7 @@ def mcculloch(x: ArrayLike) -> np.ndarray:
     Free of location and scale. The ratio of each $\alpha$ comes from `stable.ppf`, interpolated to $10^{-4}$.
     x: (..., n); returns (...), float64, in [0.2, 2].
     Raises ValueError on fewer than 5 samples, and when half of them are equal. McCulloch 1986.
+    Derived in: notebooks/11_stable_laws.
     """
     return _start(x)[1][0][()]
 
@@ -77,6 +78,7 @@ def ecf(x: ArrayLike) -> np.ndarray:
     Its variance is within 5 percent of the Cramér-Rao bound for $\alpha \ge 1.2$, and 11 at 1.
     x: (..., n); returns (...), float64, in [0.2, 2].
     Raises ValueError on fewer than 5 samples, and when half of them are equal. Koutrouvelis 1980.
+    Derived in: notebooks/11_stable_laws.
     """
     return fit(*_start(x))[0][()]
 
@@ -87,6 +89,7 @@ def stable_fit(x: ArrayLike) -> StableFit:
     The distance of n samples of a stable law is about $0.6/\sqrt n$, and rarely beyond $1/\sqrt n$.
     The standard error is the asymptotic one, before the cap at 2.
     x: (n,). Raises ValueError as `ecf` does.
+    Derived in: notebooks/11_stable_laws.
     """
     if np.ndim(x) != 1:
         raise ValueError(f"x has shape {np.shape(x)}; allowed: (n,)")

@@ -20,6 +20,7 @@ def hill(x: ArrayLike, k: ArrayLike, *, center: str | None = None) -> np.ndarray
     starts so far out that it is biased upwards at any usual k; at 2 it says nothing.
     x: (..., n); k: in [1, n - 1], a number or (m,); returns (...) or (..., m), float64.
     Raises ValueError on values out of range, and unless $|X|_{(k+1)} > 0$. Hill 1975.
+    Derived in: notebooks/11_stable_laws.
     """
     return _for_each(_hill, x, k, 1, center)
 
