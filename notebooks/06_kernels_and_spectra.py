@@ -62,7 +62,7 @@ blue, red, green = (figures.COLORS[name] for name in ("blue", "red", "green"))
 #
 # This is the linear model of [chapter 1](01_second_moments.ipynb).
 # Its features are gradients, and its initial residual is $f_i=f(x_i,\mathbf w_0)-y_i$.
-# SGD then needs the $N\times N$ matrix $K_{ij}=\langle\boldsymbol\psi(x_i),\boldsymbol\psi(x_j)\rangle$ and nothing else: the *neural tangent kernel* {cite:p}`jacot2018neural`.
+# Beside $\mathbf f$, SGD needs only the $N\times N$ matrix $K_{ij}=\langle\boldsymbol\psi(x_i),\boldsymbol\psi(x_j)\rangle$, the *neural tangent kernel* {cite:p}`jacot2018neural`.
 # How well the linear model describes the network is the question of [chapter 7](07_four_regimes.ipynb). Here we compute the kernel.
 #
 # The network of {cite:t}`velikanov2023view` has one hidden layer with $h$ units and inputs of $d$ entries:
@@ -127,6 +127,7 @@ def by_autograd(model, inputs):
 
 # %% [markdown]
 # The data sets follow one recipe: standardised inputs, and as target the class, or the number to predict, standardised too.
+# Images have one mean and one deviation for all pixels, tables those of each column.
 # We add a *cloud*: standard normal inputs in 64 dimensions, whose target is a wave in a random direction. It is data without structure.
 
 # %%
@@ -236,7 +237,7 @@ means = np.cumsum(networks, axis=0) / np.arange(1, len(networks) + 1)[:, None]
 right, wrong = (f(few)[pairs] for f in (ntk.two_layer_infinite, without_norm))
 scatter = networks.std(axis=0)
 
-# %% mystnb={"figure": {"caption": "**Networks follow the formula with the norms.** Left: kernel entries of all pairs among 24 images, averaged over networks, against two formulas for infinite width; on the diagonal they agree. Right: deviation from the formula, relative and as a root mean square over pairs, against the number of hidden units that were averaged. Dashed: the standard error, which falls like the root of the number of units. Without the norms the deviation stays.", "name": "fig-spectra-monte-carlo"}, "image": {"alt": "Left: scatter plot; one set of points lies on the diagonal, the other below it. Right: log-log plot; one curve falls along a dashed straight line, the other is flat at about thirty per cent."}}
+# %% mystnb={"figure": {"caption": "**Networks follow the formula with the norms.** Left: kernel entries of all pairs among 24 images, averaged over networks, against two formulas for infinite width; on the diagonal they agree. Right: deviation from the formula, relative and as a root mean square over pairs, against the number of hidden units that were averaged. Dashed: the standard error, which falls like one over the root of the number of units. Without the norms the deviation stays.", "name": "fig-spectra-monte-carlo"}, "image": {"alt": "Left: scatter plot; one set of points lies on the diagonal, the other below it. Right: log-log plot; one curve falls along a dashed straight line, the other is flat at about thirty per cent."}}
 fig, (left, falling) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.4))
 names = ("with the norms", "without")
 for formula, name, color in zip((right, wrong), names, (blue, red), strict=True):
@@ -262,7 +263,7 @@ if len(networks) > 30:
 claim("velikanov-C27c", np.abs(wrong / means[-1] - 1).max(), note=dataset)
 
 # %% [markdown]
-# The deviation falls like $h^{-1/2}$ and stays within its standard error.
+# The deviation falls like $h^{-1/2}$ and wanders around its standard error. All pairs see the same units, so the mean over pairs does not smooth the curve.
 # Without the norms the largest entry-wise error is about a third.
 # That is what {eq}`eq-spectra-infinite` predicts for standardised inputs, see {ref}`ex-spectra-norm`.
 #
@@ -407,7 +408,7 @@ pd.DataFrame(heads).T.round(3)
 # :::
 #
 # The third column says that the bound is almost attained: $\lambda_1$ is the mean entry of the kernel, up to a per cent.
-# The table also shows why. All entries of $K$ are positive, so the top eigenvector has entries of one sign. All row sums of $K$ are similar, so these entries are almost equal.
+# The table also shows why. All entries of $K$ are positive, so by Perron's theorem the top eigenvector has entries of one sign. All row sums of $K$ are similar, so these entries are almost equal.
 #
 # A cloud in many dimensions shows what $\lambda_1$ is without structure.
 # Its inputs are nearly orthogonal: $\Sigma_{ii}\approx2$ and $\Sigma_{ij}\approx1$, the share of the bias.
@@ -490,7 +491,7 @@ table.round(4)
 # %% [markdown]
 # The rows are means over draws of the network of width $h$; the last column is the standard deviation from draw to draw.
 #
-# What follows for SGD? Take $\gamma=\tau_1=\tau_2=1$ and no momentum.
+# What follows for SGD? Take batches of one sample, $\gamma=1$, with $\tau_1=\tau_2=1$ and no momentum.
 # The critical learning rate is then $2/\mathrm{Tr}H$ ([chapter 3](03_stability_and_phases.ipynb)). In the network's own units this is $1$ for *every* standardised data set at infinite width.
 # For full batches it is $2/\lambda_1\approx2/\bar K$, which depends on the data.
 # The batch size where the two limits meet is $b^*\simeq\lambda_{\mathrm{crit}}/\lambda_1$, between one half and two on all these sets. Without momentum, noise limits the learning rate of such networks for the smallest batches only.
@@ -506,7 +507,7 @@ table.round(4)
 # [Chapter 1](01_second_moments.ipynb) ties $\tau_2$ to the kurtosis of the eigenvectors: $\tau_2\approx2-\mathrm{kurt}$ with $\mathrm{kurt}_k=N\sum_iu_{ki}^4$.
 # Noise enters mode $k$ with the weight $\lambda_k^2$, so the top eigenvector decides.
 
-# %% mystnb={"figure": {"caption": "**The top eigenvector is flat.** Left: entries of the first two eigenvectors on the images, sorted by class; classes are separated by faint lines. Right: kurtosis of the leading eigenvectors of every set, at infinite width. The first has kurtosis 1, the others lie around 3 (dotted), where random vectors lie, or above.", "name": "fig-spectra-top"}, "image": {"alt": "Left: scatter of vector entries against samples; the first eigenvector is a horizontal band at one, the second spreads between minus three and three and shifts from class to class. Right: kurtosis against position; all curves start at one and jump up to two or more."}}
+# %% mystnb={"figure": {"caption": "**The top eigenvector is flat.** Left: entries of the first two eigenvectors on the images, sorted by class; classes are separated by faint lines. Right: kurtosis of the leading eigenvectors of every set, at infinite width. The first has kurtosis 1. The others scatter around 3 (dotted), the value of random vectors, or lie above.", "name": "fig-spectra-top"}, "image": {"alt": "Left: scatter of vector entries against samples; the first eigenvector is a horizontal band at one, the second spreads widely around zero and shifts from class to class. Right: kurtosis against position; all curves start at one and then scatter around three."}}
 fig, (left, right_axis) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.4))
 labels = samples(dataset, n_samples, seed)[1]
 order, vectors = np.argsort(labels, kind="stable"), leading[dataset]
@@ -537,7 +538,7 @@ _ = fig.legend(
 # %% [markdown]
 # The first eigenvector is flat, and the second already tells classes apart.
 # The weights $\lambda_k^2$ leave the top mode almost alone: the column "2 - kurt" of the first table is the average of $2-\mathrm{kurt}_k$ with these weights.
-# It is a little below 1, although all modes but one look random.
+# It is a little below 1, although most modes look random.
 # [Chapter 8](08_many_runs.ipynb) measures which $\tau_2$ fits.
 #
 # How flat is flat? Let $u_{1i}\sqrt N=1+\varepsilon_i$ up to normalisation, where $\varepsilon$ has mean 0 and variance $v$. Then $\mathrm{kurt}_1=1+4v+\dots$ ({ref}`ex-spectra-flat`), so a scatter of 5 % among the entries costs 0.01.
@@ -557,7 +558,7 @@ pd.DataFrame({"infinite width": top, f"width {width}": finite}).round(4)
 # ## Power laws and their windows
 #
 # Late losses depend on two exponents, $\lambda_k\sim k^{-\nu}$ and $\sum_{l\ge k}c_l\sim k^{-\varkappa}$ ([chapter 4](04_loss_asymptotics.ipynb)).
-# A fit needs a window. The published figures use positions 5 to 300 for the eigenvalues and 10 to 310 for the tail sums, and so do we, as long as these are below $N/3$.
+# A fit needs a window. The published figures use positions 5 to 300 for the eigenvalues and 10 to 310 for the tail sums, and so do we. We cut them at $N/3$.
 # To see what a window hides we also compute *local exponents*: at $k$, the slope of a fit from $k/2$ to $2k$.
 
 
@@ -577,7 +578,7 @@ def local_exponents(values, last=None):
     return k, [fit_power_law(values, (i // 2, 2 * i))[0] for i in k]
 
 
-# %% mystnb={"figure": {"caption": "**No spectrum is a straight line.** Top: eigenvalues divided by the first (left) and tail sums of the coefficients divided by the first (right), one draw of each set. Bottom: their local exponents. Shaded: the windows of the fits. The local exponent of the eigenvalues drifts within the window; the tail sums fall faster towards the end, because no mode is left to sum.", "name": "fig-spectra-power-laws"}, "image": {"alt": "Four panels with logarithmic position axes. Top: falling curves of eigenvalues and tail sums, one per data set, all slightly bent. Bottom: local exponents against position, curves that wander between zero and two and rise at the right end of the tail-sum panel."}}
+# %% mystnb={"figure": {"caption": "**No spectrum is a straight line.** Top: eigenvalues divided by the first (left) and tail sums of the coefficients divided by the first (right), one draw of each set. Bottom: their local exponents. Shaded: the windows of the fits. The local exponent of the eigenvalues drifts within the window; the tail sums fall faster towards the end, because no mode is left to sum.", "name": "fig-spectra-power-laws"}, "image": {"alt": "Four panels with logarithmic position axes. Top: falling curves of eigenvalues and tail sums, one per data set, all bent; the eigenvalues of the cloud drop in a step near position 65. Bottom: local exponents against position, curves that wander between zero and three and rise at the right end of the tail-sum panel."}}
 fig, axes = plt.subplots(2, 2, figsize=(figures.WIDTH, 5.2), sharex=True)
 for name, color in zip(sets, figures.PALETTE, strict=False):
     eigenvalues, coefficients = spectra[name, 0]
@@ -600,7 +601,7 @@ handles = axes[0, 0].get_legend_handles_labels()
 _ = fig.legend(*handles, loc="outside lower center", ncol=6)
 
 # %% [markdown]
-# The table gives the exponents as means over draws. We state three uncertainties: the scatter of points around the fitted line, the standard deviation from draw to draw, and the range that the local exponent covers inside the window.
+# The table gives the exponents as means over draws. We state three uncertainties: the scatter of points around the fitted line, the standard deviation from draw to draw, and the range that the local exponent covers inside the window, up to $k=N/4$.
 
 
 # %%
@@ -627,8 +628,9 @@ columns = ["set", "", "exponent", "scatter on the line", "draw to draw", "local 
 pd.DataFrame(rows, columns=columns).set_index(["set", ""]).round(3)
 
 # %% [markdown]
-# The usual standard error is the smallest of the three by far, and it is the only one that a fit reports.
-# It would be right for independent errors around a true line. Here the line is bent, and neighbouring points share their error.
+# The local range is the largest of the three by far: about a hundred times the scatter on the line, which is the usual standard error and the only one that a fit reports.
+# Draws differ in $\varkappa$, too, by several times that error.
+# The standard error would be right for independent errors around a true line. Here the line is bent, and neighbouring points share their error.
 #
 # Some of the drift is not in the data at all.
 # A finite set has no modes beyond $N$, so its tail sums must bend down.
@@ -691,7 +693,7 @@ record(**{f"nu_at_{n}": value for n, value in zip(sizes, nu, strict=True)})
 print(f"nu of {dataset}, positions 5 to {min(300, common)}, width {width}")
 pd.DataFrame({"N": sizes, "nu": nu}).set_index("N").T.round(3)
 
-# %% mystnb={"figure": {"caption": "**The exponent of the eigenvalues depends on everything.** Local exponents of the images' kernel. Left: for growing $N$ at fixed width. Middle: for growing width at fixed $N$. Right: three networks on the same images.", "name": "fig-spectra-drift"}, "image": {"alt": "Three panels of local exponents against position. More samples and larger width raise the curves at large positions; the three networks give curves of different height and shape."}}
+# %% mystnb={"figure": {"caption": "**The exponent of the eigenvalues depends on everything.** Local exponents of the images' kernel. Left: for growing $N$ at fixed width. Middle: for growing width at fixed $N$. Right: three kernels of the same images.", "name": "fig-spectra-drift"}, "image": {"alt": "Three panels of local exponents against position. All curves rise at first. With more samples the peak in the middle is higher. The narrowest network has no peak and ends highest. The three kernels give curves of different height and shape."}}
 inputs, targets = samples(dataset, n_samples, seed)
 conv = ntk.empirical(lenet(as_images(inputs), seed), as_images(inputs)).numpy()
 conv_spectrum = kernel_spectrum(conv, -targets)
@@ -718,8 +720,8 @@ _ = axes[0].set_ylabel(r"local exponent of $\lambda_k$")
 # %% [markdown]
 # {numref}`fig-spectra-drift` shows three drifts.
 #
-# *Samples.* From about $k=10$ on the local exponent grows with $N$.
-# Modes beyond $k$ are too fine for $N$ samples. Expand the kernel in functions $\phi_l$ with $\mathbb E\,\phi_l\phi_m=\delta_{lm}$, and split the sum $\sum_l\lambda_l\phi_l(x_i)\phi_l(x_j)$ after position $k$.
+# *Samples.* Around its peak the local exponent grows with $N$, and so does the $\nu$ of the table.
+# Modes beyond $k$ are too fine for $N$ samples. Let $\lambda_l$ be the eigenvalues for $N=\infty$. Expand the kernel in their functions $\phi_l$, with $\mathbb E\,\phi_l\phi_m=\delta_{lm}$ over the inputs, and split the sum $\sum_l\lambda_l\phi_l(x_i)\phi_l(x_j)$ after position $k$.
 # For $i=j$ the rest is about $\sum_{l>k}\lambda_l$. For $i\ne j$ its terms have random signs and nearly cancel. So the rest acts like a multiple of the unit matrix, and lifts the eigenvalues of $K/N$:
 #
 # $$
@@ -750,6 +752,7 @@ table.set_index("k").T.round(3)
 # *Network.* Another architecture has another spectrum. So a published exponent needs its window, its $N$, its width and its network.
 #
 # The convolutional network sees the same images differently. Its kernel has a smaller trace beside $\lambda_1$: gradients of different images are more alike.
+# Its row is one draw with the residual $-\mathbf y$. The other row is a mean over draws whose residuals hold the initial function, so their $\varkappa$ compare only roughly.
 
 # %%
 scaled = conv_spectrum[0] / conv_spectrum[0][0]
@@ -809,7 +812,7 @@ kappas = np.array([fit_power_law(c, (10, min(310, last)))[0] for c in tails])
 target_kappa = fit_power_law(tail_sums(own), (10, min(310, last)))[0]
 mean_kappa = fit_power_law(tail_sums(own + added), (10, min(310, last)))[0]
 
-# %% mystnb={"figure": {"caption": "**The initial function adds its own power law.** Left: tail sums of the coefficients for draws of the initial function (thin), for the target alone (red) and averaged over all initial functions by the formula (dashed). Right: initial loss and fitted $\\varkappa$ of every draw; red: the target alone. The first sum holds $c_1$ and varies most; it moves the loss and not the exponent.", "name": "fig-spectra-initial"}, "image": {"alt": "Left: log-log plot, a bundle of thin falling curves that fan out at the first position, above a red curve; a dashed curve runs through the bundle. Right: scatter of exponent against initial loss without clear trend, with a red cross at the left."}}
+# %% mystnb={"figure": {"caption": "**The initial function adds its own power law.** Left: tail sums of the coefficients for a few draws of the initial function (thin), for the target alone (red) and averaged over all initial functions by the formula (dashed). Right: initial loss and fitted $\\varkappa$ of every draw; red: the target alone. The first sum holds $c_1$ and varies most; it moves the loss and not the exponent.", "name": "fig-spectra-initial"}, "image": {"alt": "Left: log-log plot, a bundle of thin falling curves that fan out at the first position, above a red curve; a dashed curve runs through the bundle. Right: scatter of exponent against initial loss without clear trend, with a red cross at the left."}}
 fig, (left, scatter_axis) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.4))
 k = np.unique(np.geomspace(1, len(basis) // 2, 80).astype(int))
 left.loglog(k, tails[:12, k - 1].T, color=figures.FAINT, lw=0.8)
@@ -851,7 +854,7 @@ print(
 #
 # The late loss is ruled by the signal if $\zeta=\varkappa/\nu<2-\frac1\nu$, and by noise otherwise ([chapter 3](03_stability_and_phases.ipynb)).
 # The exponents above are uncertain. The phase is not, if the margin is larger than the uncertainty.
-# We ask every draw, and every local exponent of the tail sums inside the window with the smallest local exponent of the eigenvalues.
+# We ask every draw. Then, as a worst case, we take the largest local exponent of the tail sums with the smallest of the eigenvalues, among those fitted inside the window.
 
 # %%
 real, rows = [name for name in sets if name != "cloud"], []
@@ -882,7 +885,7 @@ claim(
 )
 
 # %% [markdown]
-# Every data set is signal-dominated, with room to spare.
+# Every real data set is signal-dominated, with room to spare.
 # Targets are rough functions of the inputs, $\zeta$ is below 1, and noise changes constants, not exponents.
 # The last column is a harsh test, for it combines the extremes of two local exponents. Where a spectrum has steps, as those of tables have, its local exponent falls below 1 between the steps, and the test says nothing of the whole.
 # We left out the cloud for this reason. Its spectrum is a staircase, and its "exponents" depend on where a window cuts the steps.
@@ -982,7 +985,7 @@ if "bike_sharing" in sets and n_samples == 3000:
 # The helper can explain $\nu$: it counts from 0, and it averages windows of equal width, which gives weight to large $k$, where the curve is less steep. Its own error bar covers the published value. It does not explain $\varkappa$.
 # The inputs of that figure, and the draw of its network, are not stored.
 #
-# The infinite-width kernel of the published code is not the kernel of any network, as {numref}`fig-spectra-monte-carlo` shows. Its $\lambda_{\mathrm{crit}}$ on MNIST, printed in a published notebook, comes out with the same omission, and is a tenth too large.
+# The infinite-width kernel of the published code is not the kernel of any network, as {numref}`fig-spectra-monte-carlo` shows. Its $\lambda_{\mathrm{crit}}$ on MNIST, printed in a published notebook, comes out with the same omission, and is about a tenth too large.
 
 # %% [markdown]
 # ## Exercises
