@@ -469,7 +469,7 @@ by_case = found.groupby(["data", "setting"], sort=False)[compared].mean()
 by_case.round(5)
 
 # %% [markdown]
-# The last two columns are values of $\tau_2$: the one that gives the exact loss at the last step, and the one that gives the loss of {eq}`eq-many-closure`.
+# The last two columns are values of $\tau_2$: the one that gives the exact loss at the last step, and the one that gives the loss of {eq}`eq-many-closure`. Both are cut off at $\pm2$.
 
 # %% mystnb={"figure": {"caption": "The $\\tau_2$ that gives the exact loss after 100 steps, against the one predicted by {eq}`eq-many-closure`, one dot per draw and setting. On digits (left) the dots lie on the diagonal: what looked like scatter around $\\tau_2=1$ is the pattern of the residuals over the samples. With random eigenvectors (right) they lie a few tenths off.", "name": "fig-many-predicted"}, "image": {"alt": "Two scatter plots of tau2 from the exact loss against predicted tau2. Left, near 1: the dots lie on the diagonal. Right, near minus 1: they lie below it."}}
 random = found["data"] == "synthetic"
