@@ -69,7 +69,7 @@ batches = np.array([1, 3, 10, 30, 100])
 # $$ (eq-budget-rest)
 #
 # The point of rest moves as in plain SGD with the rate $a$.
-# Only its gradient is taken elsewhere, at $\mathbf w_t$, a distance of order $a$ away.
+# Only its gradient is taken elsewhere, at $\mathbf w_t$. The mean square of that distance is of order $a$, as the proof below shows.
 #
 # In one step the mean gradient moves $\bar{\mathbf w}$ by $a$ times something, and the sampling noise adds a covariance of $a^2\gamma$ times something.
 # Over a slow time $s=at$ there are $s/a$ steps. They add up to a drift of order $s$ and a covariance of order $s\,\gamma a$.
@@ -97,19 +97,19 @@ batches = np.array([1, 3, 10, 30, 100])
 # :::
 #
 # :::{prf:proof}
-# Let $\bar C_t=\mathbb E\,\Delta\bar{\mathbf w}\Delta\bar{\mathbf w}^T$, $D_t=\mathbb E\,\Delta\bar{\mathbf w}\mathbf v^T$ and $V_t=\mathbb E\,\mathbf v\mathbf v^T$. They determine $C_t$, since $\Delta\mathbf w=\Delta\bar{\mathbf w}-\frac\beta{1-\beta}\mathbf v$.
+# All moments here are those of the weights. Let $\bar C_t=\mathbb E\,\Delta\bar{\mathbf w}\Delta\bar{\mathbf w}^T$, $J_t=\mathbb E\,\Delta\bar{\mathbf w}\mathbf v^T$ and $P_t=\mathbb E\,\mathbf v\mathbf v^T$. They determine $C_t$, since $\Delta\mathbf w=\Delta\bar{\mathbf w}-\frac\beta{1-\beta}\mathbf v$.
 # Given the past, the gradient has the mean $H\Delta\mathbf w$. Averaged over the past, its covariance is $\gamma\Sigma(C_t)$.
 # By {eq}`eq-budget-rest`, and $\mathbf v_{t+1}=\beta\mathbf v_t-(1-\beta)a\nabla L_{B_t}$,
 #
 # $$
 # \begin{aligned}
 # \bar C_{t+1}&=\bar C_t-a\big(H\,\mathbb E\,\Delta\mathbf w\Delta\bar{\mathbf w}^T+\mathbb E\,\Delta\bar{\mathbf w}\Delta\mathbf w^T\,H\big)+a^2\big(HC_tH+\gamma\Sigma(C_t)\big),\\
-# D_{t+1}&=\beta D_t+O(a),\qquad V_{t+1}=\beta^2V_t+O(a) .
+# J_{t+1}&=\beta J_t+O(a),\qquad P_{t+1}=\beta^2P_t+O(a) .
 # \end{aligned}
 # $$
 #
-# $O(a)$ stands for $a$ times a linear function of $\bar C_t,D_t,V_t$ with bounded coefficients. The noise belongs there, because $a^2\gamma=aq$.
-# So $\bar C$ grows by a factor $1+O(a)$ at most and stays bounded over $s_0/a$ steps. $D$ and $V$ start at zero and forget at the rate $|\beta|$, so they stay of order $a$.
+# $O(a)$ stands for $a$ times a linear function of $\bar C_t,J_t,P_t$ with bounded coefficients. The noise belongs there, because $a^2\gamma=aq$.
+# So $\bar C$ grows by a factor $1+O(a)$ at most and stays bounded over $s_0/a$ steps. $J$ and $P$ start at zero and forget at the rate $|\beta|$, so they stay of order $a$.
 # Hence $C_t$ and $\mathbb E\,\Delta\bar{\mathbf w}\Delta\mathbf w^T$ equal $\bar C_t+O(a)$, and
 #
 # $$
@@ -121,7 +121,10 @@ batches = np.array([1, 3, 10, 30, 100])
 # :::
 #
 # Nothing was assumed about the noise. The theorem holds for the exact dynamics of real batches, with any eigenvectors.
-# A small problem with random eigenvectors shows it. `regimes.averaged` is the exact mean over all batches, and at equal $q$ the losses are linear in $a$.
+# One caution: in the theorem $\gamma$ is a number in the recursion, and it may exceed 1. A batch has $\gamma\le1$, so $a\ge q$, and real batches cannot take $a\to0$ at fixed $q$.
+# For them the size of the error decides, and the next section measures it.
+#
+# A small problem with random eigenvectors shows the theorem. `regimes.averaged` is the exact mean over all batches, and at equal $q$ the losses are linear in $a$.
 
 
 # %%
@@ -173,7 +176,7 @@ claim("velikanov-C23h", np.ptp(rise) / np.abs(rise).mean())
 # \end{gathered}
 # $$ (eq-budget-laplace)
 #
-# Let $\tau_1\ge0$, $\tau_2\ge0$ and all $\lambda_k>0$. Off the diagonal the matrix of {eq}`eq-budget-modes` has no negative entry. So by the theorem of Perron and Frobenius its rightmost eigenvalue is real, and it is negative exactly if $\hat U(0)<1$.
+# Let $\tau_1\ge0$, $\tau_2\ge0$ and all $\lambda_k>0$. Off the diagonal the matrix of {eq}`eq-budget-modes` has no negative entry. So by the theorem of Perron and Frobenius its rightmost eigenvalue is real. It solves $\hat U(p)=1$, and $\hat U$ falls in $p$, so it is negative exactly if $\hat U(0)<1$.
 # For $\tau_1=\tau_2=1$ this reads $\sum_k\frac{\lambda_k}{2/q+\lambda_k}<1$. Compare with the definition of $\lambda_{\mathrm{crit}}$ in [chapter 3](03_stability_and_phases.ipynb):
 #
 # $$
@@ -208,7 +211,7 @@ claim("velikanov-C23a", np.max(np.abs(solved.y.sum(axis=0) / 2 / exact - 1)))
 
 
 # %% [markdown]
-# Now SGD with small steps. A batch has $\gamma\le1$, so $a<q$ belongs to no batch. The formulas do not mind.
+# Now the recursion with smaller and smaller steps, down to $a<q$, which belongs to no batch. The formulas do not mind.
 
 
 # %%
@@ -272,7 +275,7 @@ at_zero = q * np.sum(lam / (2 + q * lam))
 plateaus = (1 - at_zero) / (1 - at_one) - 1
 claim("velikanov-C23c", np.max(np.abs(relative[:3, -1] / plateaus[:3] - 1)))
 
-# %% mystnb={"figure": {"caption": "**Small steps follow one limit.** Left: mean loss against the slow time $s=at$ for three sizes of step at the same noise rate $q=0.2$ ($\\nu=1.5$, $\\varkappa=0.75$, $\\beta=0$), and the limit (dashed). Right: relative distance from the limit at $a=0.1$ for four momenta. Dotted: the plateau {eq}`eq-budget-plateau`.", "name": "fig-budget-limit"}, "image": {"alt": "Left: falling loss curves on log-log axes; the one for the largest step runs above a dashed line at first, the others lie on it. Right: four curves of relative error that differ wildly at early slow times and settle on four dotted horizontal lines."}}
+# %% mystnb={"figure": {"caption": "**Small steps follow one limit.** Left: mean loss against the slow time $s=at$ for three sizes of step at the same noise rate $q=0.2$ ($\\nu=1.5$, $\\varkappa=0.75$, $\\beta=0$), and the limit (dashed). Right: relative distance from the limit at $a=0.1$ for four momenta. Dotted: the plateau {eq}`eq-budget-plateau`.", "name": "fig-budget-limit"}, "image": {"alt": "Left: falling loss curves on log-log axes; the one for the largest step runs above a dashed line throughout, the others lie on it. Right: four curves of relative error that differ wildly at early slow times and settle on four dotted horizontal lines."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.4))
 for size, color in zip([0.05, 0.4, 1.6], figures.ramp(3), strict=True):
     curve = regimes.spectral_diagonal(power, size, 0.0, q / size, int(300 / size))
@@ -291,7 +294,8 @@ right.set(xlabel="slow time $s$", title="$L/\\ell-1$ in per cent", ylim=(-2, 6))
 _ = right.legend()
 
 # %% [markdown]
-# {numref}`fig-budget-limit` shows both halves.
+# On the left of {numref}`fig-budget-limit` a step of 0.4 still follows the limit. A step of 1.6, near the bound $2/\lambda_1$, stays above it.
+# The right side shows both kinds of error.
 # The early errors of the four momenta have nothing in common. The late ones are where {eq}`eq-budget-plateau` puts them.
 # At $\beta=0.9$ the plateau is so low that the early error, though it falls like $1/s$, still covers it at the end.
 
@@ -384,6 +388,7 @@ spreads.round(3)
 # In the signal-dominated phase it stays well below one per cent, although the largest step is of size one.
 # In the noise-dominated phase the largest batch falls behind, by an amount that the law foretells.
 # A batch of 10, with $a\lambda_1=0.1$, still keeps within a few per cent.
+# {numref}`fig-budget-ratio` follows the ratios. Before the first thousand samples the early error of the largest batch shows in both phases.
 
 # %%
 measured = spreads.xs("spread", axis=1, level=1)
@@ -399,7 +404,7 @@ if samples >= 300000:
 law_error = spreads[budgets[-1], "law"] / spreads[budgets[-1], "spread"] - 1
 claim("velikanov-C23g", np.max(np.abs(law_error)))
 
-# %% mystnb={"figure": {"caption": "**What is left of the batch size.** Mean loss at $a=0.01\\,b$ divided by that of $b=1$, against the number of processed samples, in the signal-dominated phase (left) and the noise-dominated phase (right), both at $\\beta=0$. Dashed: the ratio that the asymptotic law predicts. Mind the scales.", "name": "fig-budget-ratio"}, "image": {"alt": "Two panels against a logarithmic axis of processed samples. Left: four curves within a per cent of one, which settle on dashed lines. Right: the curve of the largest batch rises to one and a half and follows its dashed line; smaller batches stay close to one."}}
+# %% mystnb={"figure": {"caption": "**What is left of the batch size.** Mean loss at $a=0.01\\,b$ divided by that of $b=1$, against the number of processed samples, in the signal-dominated phase (left) and the noise-dominated phase (right), both at $\\beta=0$. Dashed: the ratio that the asymptotic law predicts. Mind the scales.", "name": "fig-budget-ratio"}, "image": {"alt": "Two panels against a logarithmic axis of processed samples. Left: four curves that start up to two per cent below one and settle on dashed lines less than a per cent above it. Right: the curve of the largest batch rises to one and a half and follows its dashed line; smaller batches stay close to one."}}
 fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.3))
 grid = 300 * np.unique(np.geomspace(1, samples / 300, 60).astype(int))
 for ax, setting, name in zip(axes, settings[::2], names[::2], strict=True):
@@ -465,11 +470,14 @@ table.fillna("").round(4)
 
 # %% [markdown]
 # The entries are $L/L(0)$, mean and standard error over the runs; small batches reach small budgets only.
-# Read along a row: the batch size cannot be seen.
+# Read along a row: the losses agree to about one per cent, whatever the batch size.
 # The first column is the limit {eq}`eq-budget-modes` with $q=0.01$, $\tau_1=\tau_2=1$.
 #
 # Our theorem is about the mean, but more is true: with small steps whole paths behave like those of a diffusion that knows only $q$ {cite:p}`li2019stochastic`.
 # So the fluctuations do not show the batch size either, within what a few runs can tell, until $a\lambda_1$ is of order one.
+#
+# Next we test the theory for each batch size. The losses of single runs are skewed, and an error estimated from a few of them is often too small.
+# So we pool the variances of the five batch sizes.
 
 # %%
 final = {b: runs[b][:, n_steps // b] for b in batches}
@@ -559,7 +567,7 @@ right.set(xlabel="processed samples $tb$")
 _ = left.legend()
 
 # %% [markdown]
-# The network obeys the rule too.
+# {numref}`fig-budget-data` shows the collapse. The network obeys the rule too.
 # Its two runs differ by about as much as the two linear runs that saw the same batches: by the luck of one draw.
 # That its loss is not quite that of the infinite width is no matter of batches.
 # What a network does otherwise than its linearisation is the subject of [chapter 7](07_four_regimes.ipynb).
@@ -651,7 +659,7 @@ claim(
 # :::{prf:proposition} The most that large batches can buy
 # :label: prop-budget-gain
 #
-# In the signal-dominated phase, with $\tau_1=\tau_2=1$, the best full batch with momentum $\beta$ needs fewer steps to a low loss than the best single samples without momentum, by the factor
+# In the signal-dominated phase, by {eq}`eq-budget-race` with $\tau_1=\tau_2=1$, the best full batch with momentum $\beta$ needs fewer steps to a low loss than the best single samples without momentum, by the factor
 #
 # $$
 # \frac{\mathrm{Tr}\,H}{\lambda_1}\cdot\frac{(1+\zeta)^{1+1/\zeta}}{\zeta}\cdot\frac{1+\beta}{1-\beta} .
@@ -735,7 +743,7 @@ gains = pd.DataFrame(
 )
 gains.round(2)
 
-# %% mystnb={"figure": {"caption": "**The race to a low loss.** Steps of the best single-sample run without momentum, divided by the steps of the best run with batch size $b$. Points: simulations. Lines: the asymptotic law. Dotted: the linear gain of budget independence. Left: signal-dominated ($\\nu=1.5$, $\\varkappa=0.75$), three momenta; ticks on the right mark {eq}`eq-budget-gain`, vertical lines $b^*$. Right: noise-dominated ($\\varkappa=4$), $\\beta=0$; dashed: the slope {eq}`eq-budget-noisy-race`.", "name": "fig-budget-race"}, "image": {"alt": "Two log-log panels of gain against batch size. Left: three curves start on the dotted diagonal and bend to plateaus, the higher the larger the momentum. Right: one curve leaves the diagonal, follows a dashed line of slope three quarters for a while and then levels off."}}
+# %% mystnb={"figure": {"caption": "**The race to a low loss.** Steps of the best single-sample run without momentum, divided by the steps of the best run with batch size $b$. Points: simulations. Lines: the asymptotic law. Dotted: the linear gain of budget independence. Left: signal-dominated ($\\nu=1.5$, $\\varkappa=0.75$), three momenta; ticks on the right mark {eq}`eq-budget-gain`, vertical lines $b^*$. Right: noise-dominated ($\\varkappa=4$), $\\beta=0$; dashed: the slope {eq}`eq-budget-noisy-race`.", "name": "fig-budget-race"}, "image": {"alt": "Two log-log panels of gain against batch size. Left: three curves start on the dotted diagonal and bend to plateaus, the higher the larger the momentum. Right: one curve leaves the diagonal, runs parallel to a dashed line of slope three quarters for a while and then levels off."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.6))
 heads = genfun.power_law_modes(1.5, 0.75)
 trace = heads.eigenvalues @ heads.multiplicity
@@ -785,7 +793,7 @@ claim("velikanov-C42d", gains["signal", 0.8].iloc[0] / gains["signal", 0.0].iloc
 #
 # :::{admonition} Takeaway
 # :class: tip
-# Large batches and momentum lift the same bound, the curvature. The noise rate $q$ is what a sample costs, and neither of them lowers it.
+# Large batches and momentum lift the same bound, the curvature. The noise rate $q$ is the slow time that one sample buys, and neither of them raises its bound $2/\lambda_{\mathrm{crit}}$.
 # :::
 #
 # ### The race on data
@@ -882,14 +890,14 @@ if n_large:
 # :::{solution} ex-budget-early
 # :class: dropdown
 #
-# The residual of the mode obeys $p_{t+1}=(1+\beta-x)p_t-\beta p_{t-1}$ with $p_0=1$, $p_1=1-x$, and $x=(1-\beta)a\lambda$.
+# The residual of the mode obeys $r_{t+1}=(1+\beta-x)r_t-\beta r_{t-1}$ with $r_0=1$, $r_1=1-x$, and $x=(1-\beta)a\lambda$.
 # Write the slow root of $\mu^2-(1+\beta-x)\mu+\beta$ as $1-m$. Then $m(1-\beta)=x+m^2-mx$.
 # To second order $m=a\lambda+\frac{\beta}{1-\beta}(a\lambda)^2$, and $-\ln(1-m)=m+\frac{m^2}2=a\lambda\big(1+\frac{a\lambda}{2\delta}\big)$, since $\frac\beta{1-\beta}+\frac12=\frac1{2\delta}$.
 #
 # The other root is $\mu_2=\beta/(1-m)$, and the slow one has the weight $\frac{1-x-\mu_2}{1-m-\mu_2}$.
 # To first order in $m$, with $x=(1-\beta)m$, the numerator is $(1-\beta)\big(1-m-\frac{\beta m}{1-\beta}\big)$ and the denominator $(1-\beta)\big(1-m\frac{1+\beta}{1-\beta}\big)$. So the weight is $1+\frac{\beta m}{1-\beta}$.
 #
-# After $t=s/a$ steps $p_t=\big(1+\frac{a\lambda\beta}{1-\beta}\big)e^{-\lambda s}\big(1-\frac{a\lambda^2s}{2\delta}\big)$. Its square is the claim.
+# After $t=s/a$ steps $r_t=\big(1+\frac{a\lambda\beta}{1-\beta}\big)e^{-\lambda s}\big(1-\frac{a\lambda^2s}{2\delta}\big)$. Its square is the claim.
 #
 # ```python
 # one, a, beta, s = SpectralProblem([0.5], [2.0]), 0.001, 0.5, 10.0
@@ -929,17 +937,17 @@ if n_large:
 # :::{exercise}
 # :label: ex-budget-half
 #
-# For $\beta=0$, $\tau_1=\tau_2=1$ let a flat spectrum have $n\gg1$ equal eigenvalues $\lambda$. Find the best rate for every $\gamma$ and the batch size at which half of the largest gain in convergence rate is reached. Compare with $b^*$.
+# For $\beta=0$, $\tau_1=\tau_2=1$ let a flat spectrum have $n\gg1$ equal eigenvalues $\lambda$. Find the best learning rate for every $\gamma$, and the batch size at which it is half of its largest value. Compare with $b^*$.
 # :::
 #
 # :::{solution} ex-budget-half
 # :class: dropdown
 #
-# The modes are equal, so their sum obeys $s'=\big[(1-x)^2+\gamma x^2(n-1)\big]s$ with $x=\alpha\lambda$.
+# The modes are equal, so the loss obeys $L(t+1)=\big[(1-x)^2+\gamma x^2(n-1)\big]L(t)$ with $x=\alpha\lambda$.
 # The bracket is smallest at $x=\frac1{1+\gamma(n-1)}$, where it equals $1-x$.
-# So the rate is $-\ln(1-x)\approx x$, as long as $x$ is not close to one.
-# For single samples $x=\frac1n$. With $\gamma=\frac1b$ we have $x=\frac b{b+n-1}$: half of the largest step at $b=n-1$, exactly $b^*=\lambda_{\mathrm{crit}}/\lambda$, because $\frac{n\lambda}{\lambda+\lambda_{\mathrm{crit}}}=1$ gives $\lambda_{\mathrm{crit}}=(n-1)\lambda$.
-# Here the margin for the noise costs small and large batches the same factor of two, so $b^*$ is the whole story.
+# So the loss falls at the rate $-\ln(1-x)\approx x$, as long as $x$ is not close to one.
+# For single samples $x=\frac1n$. With $\gamma=\frac1b$ we have $x=\frac b{b+n-1}$: half of its largest value, one, at $b=n-1$. This is $b^*=\lambda_{\mathrm{crit}}/\lambda$, because $\frac{n\lambda}{\lambda+\lambda_{\mathrm{crit}}}=1$ gives $\lambda_{\mathrm{crit}}=(n-1)\lambda$.
+# The stability bound is $x<\frac2{1+\gamma(n-1)}$, twice the best rate for every batch. Small batches need no wider margin than large ones here, so $b^*$ is the whole story.
 # :::
 #
 # ## Further reading
