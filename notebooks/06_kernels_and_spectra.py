@@ -781,7 +781,7 @@ pd.DataFrame({"LeNet": lenet_row, "two-layer": flat_row}).T.iloc[:, 2:].round(3)
 # Fix orthonormal vectors $\mathbf u_k$. At any width, over the initialisation,
 #
 # $$
-# \mathbb E\,c_k=\frac1N(\mathbf u_k\cdot\mathbf y)^2+\frac1N\mathbf u_k^TF\mathbf u_k,\qquad
+# \mathbb E\,c_k=\frac1N(\mathbf u_k\cdot\mathbf y)^2+\frac1N\mathbf u_k^TF\mathbf u_k,\quad
 # F_{ij}=n_{ij}\,\frac{\sin\theta+(\pi-\theta)\cos\theta}{2\pi} .
 # $$ (eq-spectra-initial)
 # :::
@@ -979,7 +979,7 @@ if "bike_sharing" in sets and n_samples == 3000:
 # The kernel, the head of the spectrum and the phase did.
 # Exponents reproduce as far as they are defined: those of single draws agree, to the scatter between draws, once window, $N$ and width agree.
 #
-# The exponents in the published figure on MNIST come out at $N=10^4$ with a straight fit over the published windows. At smaller $N$ the same fit gives a smaller $\nu$, and so does the published helper. We do not know which $N$ and which fit that figure used.
+# The exponents in the published figure on MNIST come out at $N=10^4$ with a straight fit over the published windows. At smaller $N$ the same fit gives a smaller $\nu$. The published helper gives a smaller one even at $N=10^4$. We do not know which $N$ and which fit that figure used.
 #
 # Those in the stored figure on Bike Sharing do not come out. A straight fit gives a larger $\nu$ and a much smaller $\varkappa$.
 # The helper can explain $\nu$: it counts from 0, and it averages windows of equal width, which gives weight to large $k$, where the curve is less steep. Its own error bar covers the published value. It does not explain $\varkappa$.
