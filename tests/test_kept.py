@@ -57,5 +57,7 @@ def test_a_profile_without_runs_of_its_own_is_refused(recording):
 def test_a_table_of_another_kind_is_refused(tiny_book):
     (tiny_book / "book/results").mkdir()
     (tiny_book / "book/results/smoke.csv").write_text("notebook,value\n01_tiny,1\n")
-    with pytest.raises(ValueError, match=r"smoke.csv has the columns notebook, value; allowed: those `keep` writes"):
+    with pytest.raises(
+        ValueError, match=r"smoke\.csv has the columns notebook, value; allowed: notebook, name, value, uncertainty"
+    ):
         kept.load(tiny_book)

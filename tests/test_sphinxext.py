@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -250,17 +251,20 @@ def test_correcting_the_registry_needs_no_run(book):
 
 
 def test_what_is_kept_of_other_profiles_stands_beside_the_run(book):
-    profiles, table = book / "book/profiles.yml", book / "book/results/paper.csv"
+    profiles, results = book / "book/profiles.yml", book / "book/results"
     profiles.write_text(PAGES["book/profiles.yml"] + "paper: {description: p}\n", encoding="utf-8")
     record = {"profile": "paper", "executed_at": "2026-05-06T00:00:00+00:00", "seconds": 7000.0, "code": "c0de"}
     record |= {"parameters": {"n": 99}, "versions": {"python": "3"}}
-    values = {"large": (5.0, 0.1), "never": (3.0, None), "slope": (0.25, None)}
-    engine.write(table, kept._text([kept.Run("01_first", values, record)]))
+    values = {"large": (5.0, 0.1), "never": (3.0, None), "slope": (0.25, None), "wrong": (7.0, 0.01)}
+    runs = [kept.Run("01_first", values, record)]
+    engine.write(results / "paper.csv", kept._values(runs))
+    engine.write(results / "paper-runs.csv", kept._records(runs))
     try:
         assert build(book).returncode == 0
         first, ledger = page(book, "notebooks/01_first"), page(book, "book/claims")
         for row in (first.select_one("#claim-large"), ledger.select_one("#ledger-large")):
             assert "profile paper: 5.00 ± 0.10 not reproduced" in row.get_text()
+        assert "paper" not in first.select_one("#claim-wrong").get_text()  # the number is the same
         assert "not measured" in ledger.select_one("#ledger-never").get_text()
         assert "profile paper: 3" in ledger.select_one("#ledger-never").get_text()
         assert "3 (profile paper)" in page(book, "book/intro").select_one("article p").get_text()
@@ -270,9 +274,9 @@ def test_what_is_kept_of_other_profiles_stands_beside_the_run(book):
         assert "Kept from a run of  6 May 2026" in old and "1 h 56 min" in old and "c0de" in old and "99" in old
         tally = page(book, "book/intro").select(".claims-tally")[1]
         assert tally.get_text(" ").split("  ")[-1].strip().endswith("kept from profile paper")
-        assert [b.get_text() for b in tally.select(".claim")] == ["1 not reproduced", "1 inconclusive at this scale"]
+        assert [b.get_text() for b in tally.select(".claim")] == ["1 not reproduced", "2 inconclusive at this scale"]
     finally:
-        table.unlink()
+        shutil.rmtree(results)
         profiles.write_text(PAGES["book/profiles.yml"], encoding="utf-8")
 
 

@@ -107,10 +107,12 @@ def kept_values(app: Sphinx, key: str) -> dict[str, tuple[float, float | None]]:
     return {run.profile: run.values[key] for run in runs if run.profile != app.config.sgd_book_profile}
 
 
-def kept_notes(app: Sphinx, claim: Claim) -> list[nodes.paragraph]:
-    """Return a line for each profile under which a claim's measurement is kept: profile, value, verdict."""
+def kept_notes(app: Sphinx, claim: Claim, found: list[twins.Measurement]) -> list[nodes.paragraph]:
+    """Return a line for each profile that kept another number than was found here: profile, value, verdict."""
     lines = []
     for profile, (value, uncertainty) in kept_values(app, claim.key).items():
+        if found and (value, uncertainty) == (found[0].value, found[0].uncertainty):
+            continue
         line = small(f"profile {profile}: {claims.number(value, uncertainty)} ", "claim-note")
         line += badge(claims.judge(claim, value, uncertainty, profile).value)
         lines.append(line)
@@ -143,7 +145,7 @@ class ClaimCard(SphinxDirective):
             nodes.strong("", measured(found)),
             nodes.Text(f", expected {claim.expectation}"),
         ]
-        card += [head, *self.parse_text_to_nodes(claim.statement), numbers, *kept_notes(app, claim)]
+        card += [head, *self.parse_text_to_nodes(claim.statement), numbers, *kept_notes(app, claim, found)]
         if found[0].note:
             card += small(found[0].note, "claim-note")
         return [card]
@@ -192,7 +194,7 @@ class ClaimsLedger(SphinxDirective):
         if found:
             value = [nodes.paragraph("", "", link(self.env, label("claim", claim.key), measured(found)))]
             value += [small(found[0].note, "claim-note")] if found[0].note else []
-        value += kept_notes(self.env.app, claim)
+        value += kept_notes(self.env.app, claim, found)
         head = nodes.paragraph("", "", badge(verdict), nodes.Text(" "), nodes.literal("", claim.key))
         statement = [head, *self.parse_text_to_nodes(claim.statement)]
         expected = [nodes.paragraph("", claim.expectation), small(f"origin: {claim.origin}", "claim-note")]
