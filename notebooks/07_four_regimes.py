@@ -29,7 +29,7 @@ n_samples: int = 1000  # samples of the long comparison; in [100, 10000]
 n_steps: int = 10000  # its steps; in [200, 100000]
 n_exact: int = 300  # samples where the exact average is computed; in [60, 2000]
 n_runs: int = 200  # sampled runs beside the exact average; in [20, 10000]
-widths: list[int] = [250, 1000, 4000]  # hidden units compared, increasing; in [10, 100000]
+widths: list[int] = [250, 1000, 4000]  # hidden units, increasing; in [10, 100000]
 n_draws: int = 24  # networks per width, and per estimate of a spread; in [3, 1000]
 n_scheduled: int = 2000  # steps with a schedule and with Adam; in [100, 10000]
 seed: int = 0  # of samples, networks and batches; in [0, 1000000]
@@ -210,7 +210,7 @@ for b in batch_sizes:
     networks.append(np.append(start[0, :early], rest[0, early // 50 :]))
     linears.append(linear(long, alpha, 0.0, batches)[0])
 
-# %% mystnb={"figure": {"caption": "Five descriptions over the whole training, for two batch sizes. The network and its linearisation see the same batches. Shaded: the times that belong to the window of the fit. With $b=10$ the runs follow $\\tau_2=1$, and $\\tau_2=-1$ has a hump and stays higher. With the larger batch all curves coincide until the network leaves the linear one.", "name": "fig-regimes-long"}, "image": {"alt": "Two log-log panels of loss against step. Left, b = 10: two noisy curves on top of each other around a smooth one; a second smooth curve rises first and stays above; a dashed straight line. Right: all curves on one line, with the network lower at the end."}}
+# %% mystnb={"figure": {"caption": "Five descriptions over the whole training, for two batch sizes. The network and its linearisation see the same batches. Shaded: the times that belong to the window of the fit. With $b=10$ the runs follow $\\tau_2=1$, and $\\tau_2=-1$ has a hump and stays higher. With the larger batch network, linearised run and both spectral losses lie on each other, until the network leaves at the end. The power law touches them in its window only.", "name": "fig-regimes-long"}, "image": {"alt": "Two log-log panels of loss against step. Left, b = 10: two noisy curves on top of each other around a smooth one; a second smooth curve rises first and stays above; a dashed straight line. Right: all curves on one line, with the network lower at the end and the dashed line touching from above."}}
 fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.9), sharey=True)
 t = np.unique(np.geomspace(1, n_steps, 200).astype(int))
 shown = np.searchsorted(grid, np.unique(np.geomspace(1, n_steps, 120).astype(int)))
@@ -248,12 +248,13 @@ table = pd.DataFrame(
 table.round(4)
 
 # %% [markdown]
-# The first two columns are the late ratio {eq}`eq-regimes-price`. For $b=100$ it is so close to 1 that no eye separates the curves.
+# The first two columns are the late ratio {eq}`eq-regimes-price`. For the larger batch it is so close to 1 that no eye separates the late curves.
 # The last two columns are mean factors between network and linearised network, in two windows of time.
 # For a while the network follows. Later it trains faster than its linearisation: it learns features, which none of the other descriptions can see.
 #
 # Now the published figure. It shows a hump of height about 1.2 near $t=15$, a loss two to three times higher, and a power law with slope $-0.25$.
-# The ratio we put in. Everything else is measured: the hump, and the slope of the loss for $\tau_2=1$ inside the window of time.
+# The ratio we put in. Everything else is measured: the hump, the slope of the loss for $\tau_2=1$ inside the window of time, and how far apart the curves are at $b=100$.
+# Before the first run we read "coincide" as: to one per cent, at every step.
 
 # %%
 inside = np.unique(np.geomspace(times[0], min(times[1], n_steps), 100).astype(int))
@@ -272,15 +273,29 @@ if dataset == "mnist":
     claim("velikanov-C33e", slope)
 
 # %% [markdown]
-# On MNIST the figure comes back with one number put in: the ledger also shows the run on MNIST.
-# On the digits the hump is there too, at the height and time that their spectrum gives.
+# On MNIST the hump and the slope come back, within the spread between draws, with one number put in. The [ledger](../book/ledger.md) shows that run.
+# The hump depends on the draw of images and network. Eight draws set its tolerance, after we had seen the hump of this seed. Eight others spread more, and one of them, whose loss at the start is large, only falls.
+# On the digits there is a hump too.
 #
-# The power law holds in its window to a few per cent to ten per cent, and nowhere else.
+# The panel for $b=100$ comes back in part. There the largest log-ratio of the two spectral losses on this page is {claim}`velikanov-C33b`: {verdict}`velikanov-C33b`.
+# On the digits the curves coincide to one per cent with this seed. On MNIST they part by more than that, and there the ledger says "not reproduced".
+#
+# The gap opens in the first steps. After one of them the recursion gives
+#
+# $$
+# L_{\tau_2=-1}(1)-L_{\tau_2=1}(1)=\gamma\sum_kx_k^2\,c_k(0) ,
+# $$ (eq-regimes-first-gap)
+#
+# with $x_k=\alpha\lambda_k$. If the start has a sizeable share of the first mode, this is nearly $\gamma x_1^2c_1(0)$. So the verdict depends on the share of the first mode in the loss at the start, and that is an accident of the initial network.
+# With this seed it is very small on the digits. The other seeds that we tried exceed one per cent there, and some of those on MNIST stay below it.
+# Later the curves do coincide, on both data sets.
+#
+# Averaged over its window the power law is within ten per cent of the loss. At the ends of the window it can be off by more, and outside it does not hold.
 # After the window the small eigenvalues are missing that an infinite spectrum would have, and every real curve bends down.
 #
 # :::{admonition} Takeaway
 # :class: tip
-# On image data the spectral loss with $\tau_2=1$ follows the runs. How far $\tau_2=-1$ is off depends on how close $\alpha$ is to the stability limit: theory gives the factor.
+# On image data the spectral loss with $\tau_2=1$ follows the runs. How far $\tau_2=-1$ is off at late times depends on how close $\alpha$ is to the stability limit: theory gives the factor.
 # :::
 
 # %% [markdown]
@@ -312,7 +327,7 @@ for b in small_sizes:
         window=slice(*np.minimum(t_window, t_exact).astype(int)),
     )
 
-# %% mystnb={"figure": {"caption": "Every description divided by the exact average over batches, for two batch sizes. Thin lines: one sampled run of the network and of its linearisation, on the same batches. Band: mean of the linearised runs, two standard errors. Single runs are far from their mean at small batches, the spectral loss with $\\tau_2=1$ is on it.", "name": "fig-regimes-losses"}, "image": {"alt": "Two panels of ratios to the exact average against a logarithmic time axis. Left, b = 10: two ragged lines that move together by factors of up to two, a narrow band around 1, a flat line at 1, one a few per cent above, and a dashed line that comes up to 1. Right: the same, with all lines close to 1."}}
+# %% mystnb={"figure": {"caption": "Every description divided by the exact average over batches, for two batch sizes. Thin lines: one sampled run of the network and of its linearisation, on the same batches. Band: mean of the linearised runs, two standard errors. Single runs are far from their mean at small batches, the spectral loss with $\\tau_2=1$ is on it.", "name": "fig-regimes-losses"}, "image": {"alt": "Two panels of ratios to the exact average against a logarithmic time axis. Left, b = 10: two ragged lines that move together by factors of up to two, a narrow band around 1, a flat line at 1, one a few per cent above, and a dashed line that comes down towards 1 and leaves it again. Right: the same, with all lines but the dashed one close to 1."}}
 fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.7), sharey=True)
 t = np.arange(1, t_exact + 1)
 for ax, (b, c) in zip(axes, curves.items(), strict=True):
@@ -364,7 +379,7 @@ pd.DataFrame(rows).rename_axis(columns="b").round(4)
 # With $b=100$ a tenth of it is left. The mean of the runs meets the exact average, within its sampling error.
 #
 # *The spectrum.* With $\tau_2=1$ this step loses less than one per cent at small batches, and next to nothing at large ones. It makes a step of cost $N^3$ into one of cost $N$, and loses least.
-# The wrong $\tau_2$ costs some per cent here, and a factor of 2.5 above, near the stability limit.
+# At $b=10$ the wrong $\tau_2$ costs some per cent here, and a factor of 2.5 above, near the stability limit.
 #
 # *Linearisation.* Some per cent in these steps, whatever the batch size. Its size is a matter of width, and of time.
 #
@@ -559,7 +574,7 @@ if dataset == "mnist":
 # %% [markdown]
 # :::{admonition} Takeaway
 # :class: tip
-# At width 1000 linearisation costs well below one per cent per hundred steps at moderate rates.
+# At width 1000 and $\alpha=0.5$ linearisation costs less than one per cent over the first hundred steps.
 # ReLU units that switch off make the leading error, of order $h^{-1/2}$, and on average they slow the network down. Later, changed features speed it up.
 # :::
 
@@ -584,7 +599,7 @@ for a in at_rates:
     tried = linear(long, np.array([a, a / long.scale]), 0.0, batches)[:, 0]
     table.append((scaled, plain, *tried))
 
-# %% mystnb={"figure": {"caption": "The network with scaled and with plain learning rate, and the linearised network at $\\alpha$ and at $\\alpha\\lambda_1$, on the same batches with $b=10$. Each network follows the linear run of its own rate. On the digits $\\lambda_1$ is so large that at the highest rate the plain one is beyond the stability limit: the linear loss explodes, the network's jumps and comes back.", "name": "fig-regimes-unit"}, "image": {"alt": "Two panels of loss against step with two pairs of jagged curves each, the lower pair and the higher pair on each other; in the second panel, on the digits, one dashed curve leaves the frame at the top."}}
+# %% mystnb={"figure": {"caption": "The network with scaled and with plain learning rate, and the linearised network at $\\alpha$ and at $\\alpha\\lambda_1$, on the same batches with $b=10$. Each network follows the linear run of its own rate. On the digits $\\lambda_1$ is so large that at the highest rate the plain one is beyond the stability limit: the linear loss explodes, the network's jumps and comes back.", "name": "fig-regimes-unit"}, "image": {"alt": "Two panels of loss against step with two pairs of jagged curves each, the lower pair and the higher pair on each other; in the second panel one dashed curve rises far above the others; on the digits it leaves the frame at the top."}}
 fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.4))
 for ax, a, (scaled, plain, own, times_lambda) in zip(
     axes, at_rates, table, strict=True
@@ -612,7 +627,10 @@ _ = axes[0].legend(loc="upper right", fontsize=8)
 # Nothing in the ladder needs constant settings. The repository offers the Jacobi schedules, with $n=t+1$ and two parameters, here both 1:
 #
 # $$
-# \alpha_t=\alpha\,\frac{(2n+3)(2n+4)}{2(n+2)(n+3)},\qquad\beta_t=\frac{n(n+1)(2n+4)}{(n+2)(n+3)(2n+2)} .
+# \begin{aligned}
+# \alpha_t&=\alpha\,\frac{(2n+3)(2n+4)}{2(n+2)(n+3)},\\
+# \beta_t&=\frac{n(n+1)(2n+4)}{(n+2)(n+3)(2n+2)} .
+# \end{aligned}
 # $$ (eq-regimes-jacobi)
 #
 # Then $\alpha_t\to2\alpha$ and $\beta_t\simeq1-\frac3n$. For full batches this accelerates gradient descent.
@@ -665,7 +683,7 @@ heavy_exact = regimes.averaged(*small.linear, steady, fixed, 10, t_exact)
 heavy_linear = linear(small, steady, fixed, batches)
 heavy_network = trained(small, steady, fixed, batches[: few // 2])
 
-# %% mystnb={"figure": {"caption": "Left: the Jacobi schedule at three batch sizes. Spectral loss with $\\tau_2=1$ (smooth), mean of the linearised runs (dots), one run of the network (thin). Vertical marks: the predicted time at which noise takes over. Right: constant momentum $\\beta=0.9$ with $b=10$. One run of the network and of its linearisation lie on each other; their mean is the exact average and the spectral loss.", "name": "fig-regimes-schedules"}, "image": {"alt": "Left: log-log panel with three falling curves; those for small batches turn upwards at a marked time, the smallest batch first. Right: a smooth falling curve, with dots of the mean on it and two wavy lines around it."}}
+# %% mystnb={"figure": {"caption": "Left: the Jacobi schedule at three batch sizes. Spectral loss with $\\tau_2=1$ (smooth), mean of the linearised runs (dots), one run of the network (thin). Vertical marks: the predicted time at which noise takes over. Right: constant momentum $\\beta=0.9$ with $b=10$. One run of the network and of its linearisation lie nearly on each other; the mean of the linearised runs (dots) is the exact average and the spectral loss.", "name": "fig-regimes-schedules"}, "image": {"alt": "Left: log-log panel with three falling curves; those for small batches turn upwards at a marked time, the smallest batch first. Right: a smooth falling curve, with dots of the mean on it and two wavy lines around it."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.9))
 lambda_crit = genfun.critical_regularization(small_spectrum.eigenvalues)
 t = np.unique(np.geomspace(1, n_scheduled, 150).astype(int))
@@ -723,15 +741,15 @@ record(
 pd.DataFrame(rows).rename_axis(columns="b").round(3)
 
 # %% [markdown]
-# The factors of the last three rows are means up to the predicted takeover; that of the network, up to a fifth of it.
+# The factors of the last three rows are means up to the predicted takeover, or to the end; that of the network over every fifth step.
 #
-# The spectral recursion follows the runs under a schedule as well as under constant settings.
+# Under a schedule, too, the mean of the runs meets the spectral recursion within its sampling error, which is large near the takeover.
 # The schedule helps until noise takes over, at about the predicted time. After that the linear loss grows without bound: acceleration and small batches exclude each other, and one line of theory says when.
 # The network with $b=10$ turns away from its linearisation there, and its loss stays bounded.
 # The network leaves its linearisation earlier than at constant settings, since it travels further in fewer steps.
-# The two conventions differ by less than a per cent with these parameters, small and systematic.
+# The two conventions differ by less than a per cent on average with these parameters. In the first steps, where the rate grows fastest, they differ by some per cent, in both directions.
 #
-# Constant momentum changes nothing in the ladder.
+# Constant momentum at the same effective rate, $\frac\alpha{1-\beta}=1.2$, changes nothing in the ladder.
 
 # %% [markdown]
 # ## Adam, outside the theory
@@ -799,14 +817,16 @@ pd.DataFrame(table, index=pd.Index(adam_rates, name="rate")).map("{:.2g}".format
 # %% [markdown]
 # ## What did not reproduce
 #
-# The published comparison on MNIST did, up to its learning rate, which is not stored and which we inferred. So did the approach of the network to its linearisation.
-# Two expectations failed.
+# Most of the published comparison on MNIST did, up to its learning rate, which is not stored and which we inferred. So did the approach of the network to its linearisation.
+# Three expectations failed.
+#
+# At $b=100$ the spectral losses for $\tau_2=\pm1$ do not coincide to one per cent on MNIST. They part in the first steps, by {eq}`eq-regimes-first-gap`, and come together later.
 #
 # The error of linearisation is not a pure power of the width. A fit over the widths at hand gives no clean $-\frac12$, because three orders are mixed. {prf:ref}`prop-regimes-one-step` separates them.
 #
 # The slope $-0.25$ holds in the window of the fit. Over the last factor of ten in time the loss falls much faster, on all data and in all regimes, and the network faster still. A power law over $10^4$ steps it is not.
 #
-# In the published scripts the network has another learning rate than the curves it is compared with. At the rates of the figures this shifts the network's curve visibly, and near the stability limit it decides between convergence and divergence.
+# In the published scripts the network has another learning rate than the curves it is compared with. At the rates of the figures this shifts the network's curve visibly, and near the stability limit it decides whether the linear loss converges.
 
 # %% [markdown]
 # ## Exercises
@@ -838,7 +858,7 @@ pd.DataFrame(table, index=pd.Index(adam_rates, name="rate")).map("{:.2g}".format
 #
 # No unit has a corner to stop at, so $D_2$ is replaced by the second-order term $h^{-1/2}\sum_ja_j\frac12\phi''(z_j)\delta z_j^2$.
 # Here $\delta z_j=-\eta rqh^{-1/2}a_j\phi'(z_j)$, so the sum is $\frac12(\eta rq)^2h^{-3/2}\sum_ja_j^3\phi''(z_j)\phi'(z_j)^2$.
-# The $a_j$ are symmetric, so at fixed $r$ the mean is zero and the sum is of order $\sqrt h$: the term is of order $h^{-1}$, like $D_1$.
+# The $a_j$ are independent and symmetric, so the sum is of order $\sqrt h$: the term is of order $h^{-1}$, like $D_1$.
 # A smooth network is closer to its linearisation, by the factor $\sqrt h$.
 # The corner of relu is what makes wide networks slow to become linear.
 # :::
