@@ -16,6 +16,7 @@ def best_k_term_error(
     x: array with n entries along axis; k: whole numbers in [0, n], of any shape; p in (0, inf], with p = inf for
     the largest entry lost. Returns float64 of shape (x's without axis) + (k's); the relative error of a vector of
     zeros is 0. One sort serves all k. Raises ValueError on values out of range.
+    Derived in: notebooks/13_compressible_laws.
     Gribonval, Cevher, Davies 2012, arXiv:1102.1249; Barsbey et al. 2021, arXiv:2106.03795.
     """
     sizes, sums, scale = _ascending(x, p, axis)
@@ -43,6 +44,7 @@ def removable(
     are 0 go at any error.
     x: array with n entries along axis; p in (0, inf). Returns int64 of shape (x's without axis) + (error's).
     Raises ValueError on values out of range.
+    Used in: notebooks/13_compressible_laws.
     Barsbey et al. 2021, arXiv:2106.03795 (error); Wan et al. 2023, arXiv:2306.08125 (energy).
     """
     if np.isinf(p):

@@ -32,7 +32,7 @@ def limit_error(law: Law, kappa: ArrayLike, p: float = 2.0, *, tail_index: float
     gamma function $P(p+1,-\log\kappa)$; "stable", symmetric with tail_index in (0, 2], by quadrature; or a function
     q -> t with $P(|X|>t)=q$, vectorised, whose moments are finite below tail_index (inf unless told).
     kappa: numbers in [0, 1]; p in (0, inf). Returns kappa's shape, float64. Raises ValueError on values out of range.
-    Gribonval, Cevher, Davies 2012, arXiv:1102.1249.
+    Derived in: notebooks/13_compressible_laws. Gribonval, Cevher, Davies 2012, arXiv:1102.1249.
     """
     kappa = _unit("kappa", kappa)
     tail_index = _checked_law(law, p, tail_index)
@@ -59,7 +59,7 @@ def pruning_ratio(law: Law, error: ArrayLike, p: float = 2.0, *, tail_index: flo
     positive error where $E|X|^p=\infty$.
     law, p and tail_index as for `limit_error`; error: numbers in [0, 1]. Returns error's shape, float64.
     Raises ValueError on values out of range.
-    Barsbey et al. 2021, arXiv:2106.03795.
+    Derived in: notebooks/13_compressible_laws. Barsbey et al. 2021, arXiv:2106.03795.
     """
     error = _unit("error", error)
     tail_index = _checked_law(law, p, tail_index)
@@ -91,6 +91,7 @@ def rate(tail_index: ArrayLike, p: float = 2.0) -> float | np.ndarray:
     $\bar\sigma_{\kappa n}\asymp n^{1/p-1/\alpha}$ for $\alpha<p$; the exponent is 0 for $\alpha\ge p$.
     tail_index: numbers > 0; returns its shape, float64. At p = 2 and tail index 1.75 it is -0.071: halving the error
     takes 16 000 times as many entries. Raises ValueError on values out of range.
+    Derived in: notebooks/13_compressible_laws.
     """
     tail_index = np.asarray(tail_index, np.float64)
     if not np.all(tail_index > 0):
@@ -106,7 +107,7 @@ def median_error(n: ArrayLike, kappa: float, tail_index: float, p: float = 2.0) 
     limit of $n^{-p/\alpha}\sum_i|X_i|^p$: positive stable of index $a=\alpha/p$, with Laplace transform
     $\exp(-c\,\Gamma(1-a)s^a)$ where $P(|X|>x)\simeq c\,x^{-\alpha}$. The closer $\alpha$ is to p, the larger n must be.
     n: numbers >= 1; kappa in (0, 1]; tail_index in (0, 2), below p. Returns n's shape, float64.
-    Raises ValueError on values out of range.
+    Raises ValueError on values out of range. Derived in: notebooks/13_compressible_laws.
     """
     n, kappa = np.asarray(n, np.float64), float(_unit("kappa", kappa))
     _checked_law("stable", p, tail_index)
@@ -127,7 +128,7 @@ def initial_node_ratio(energy: ArrayLike, dim: int, law: str = "uniform") -> flo
     The squared norms are close to normal with relative deviation $s=\sqrt{(E x^4/(E x^2)^2-1)/\mathrm{dim}}$, and the
     ratio r solves $r-s\,\varphi(\Phi^{-1}(r))=\rho$. For Gaussian weights they are $\chi^2$, and r is exact.
     energy: numbers in [0, 1]; law: "uniform" or "gaussian". Returns energy's shape, float64.
-    Raises ValueError on values out of range.
+    Raises ValueError on values out of range. Derived in: notebooks/13_compressible_laws.
     """
     energy = _unit("energy", energy)
     if law not in _KURTOSIS:

@@ -14,7 +14,7 @@ def perturbation_bound(weights: Sequence[ArrayLike], pruned: Sequence[ArrayLike]
     $\Delta_l=\hat W_l-W_l$ and spectral norms; for any activation that is 1-Lipschitz and 0 at 0. It is loose.
     weights, pruned: matrices (out, in) of all layers, before and after, in order. A convolution is another matrix than
     its weight, and is refused. input_norm: $\|x\|$, numbers >= 0. Returns its shape. Raises ValueError on shapes that
-    differ or are not those of matrices.
+    differ or are not those of matrices. Derived in: notebooks/13_compressible_laws.
     """
     weights, pruned = ([_matrix(w) for w in layers] for layers in (weights, pruned))
     if not weights or [w.shape for w in weights] != [w.shape for w in pruned]:
@@ -49,7 +49,7 @@ def generalization_bound(
     width e (resolution) over each, and Hoeffding's inequality. Weights that are not sparse pay the last term, where
     $\epsilon$ is their relative best k-term error. None of the constants may depend on the data.
     resolution: e > 0; without it, the e that makes the bound least. Returns the bound, which says nothing above 1.
-    Raises ValueError on values out of range.
+    Raises ValueError on values out of range. Derived in: notebooks/13_compressible_laws.
     """
     if n_samples < 1 or not 0 <= n_nonzeros <= n_parameters or n_parameters < 1:
         raise ValueError(
