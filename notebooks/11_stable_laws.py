@@ -4,7 +4,7 @@
 # What is a tail index, how do we draw numbers that have one, and what does an estimator of it measure?
 # {cite:t}`barsbey2021heavy` and {cite:t}`wan2023implicit` explain with tail indices why trained networks can be pruned.
 # Both speak of stable laws, the laws that sums of heavy-tailed numbers converge to.
-# This chapter builds these laws, checks the papers' estimator on them, and races it against seven others.
+# This chapter builds these laws, checks the first paper's estimator on them, and races it against seven others.
 # Then it turns to data that are not stable, as the weights of a network may be, and finds that an index below 2 has a second meaning.
 
 # %% tags=["remove-cell"]
@@ -71,12 +71,12 @@ rng = np.random.default_rng(seed)
 # X_1+\dots+X_m\ \overset d=\ m^{1/\alpha}X_1 .
 # $$ (eq-stable-sum)
 #
-# For vectors in $\mathbb R^p$ there are many stable laws of one index. Three will be used as noise:
+# For vectors in $\mathbb R^r$ there are many stable laws of one index. Three will be used as noise:
 #
-# | kind | construction | characteristic function at $u\in\mathbb R^p$ |
+# | kind | construction | characteristic function at $u\in\mathbb R^r$ |
 # |---|---|---|
 # | I | one stable number, the same in all coordinates | $e^{-\lvert\sum_ju_j\rvert^\alpha}$ |
-# | II | $p$ independent stable numbers | $e^{-\sum_j\lvert u_j\rvert^\alpha}$ |
+# | II | $r$ independent stable numbers | $e^{-\sum_j\lvert u_j\rvert^\alpha}$ |
 # | III | rotation-invariant | $e^{-\lVert u\rVert^\alpha}$ |
 #
 # All three satisfy {eq}`eq-stable-sum`, for the same reason.
@@ -88,7 +88,7 @@ rng = np.random.default_rng(seed)
 # :::{prf:lemma} Scale mixtures
 # :label: lem-stable-mixture
 #
-# Let $A>0$ have the Laplace transform $\mathbb E e^{-sA}=e^{-s^{\alpha/2}}$, and let $G\sim\mathcal N(0,I_p)$ be independent of $A$. Then $X=\sqrt{2A}\,G$ has the characteristic function $e^{-\lVert u\rVert^\alpha}$.
+# Let $A>0$ have the Laplace transform $\mathbb E e^{-sA}=e^{-s^{\alpha/2}}$, and let $G\sim\mathcal N(0,I_r)$ be independent of $A$. Then $X=\sqrt{2A}\,G$ has the characteristic function $e^{-\lVert u\rVert^\alpha}$.
 # :::
 #
 # :::{prf:proof}
@@ -123,16 +123,16 @@ rng = np.random.default_rng(seed)
 # F(x)=\frac1{2\pi i}\int_{c-i\infty}^{c+i\infty}e^{zx-z^a}\,\frac{dz}z .
 # $$
 #
-# We bend the path to a curve $z=re^{i\varphi}$, $-\pi<\varphi<\pi$, on which the exponent is real: $rx\sin\varphi=r^a\sin a\varphi$, that is $r^{1-a}=\frac{\sin a\varphi}{x\sin\varphi}$.
-# This $r$ is positive, even in $\varphi$, and grows to infinity at $\varphi\to\pm\pi$. The curve goes around 0, as the line does.
+# We bend the path to a curve $z=\rho e^{i\varphi}$, $-\pi<\varphi<\pi$, on which the exponent is real: $\rho x\sin\varphi=\rho^a\sin a\varphi$, that is $\rho^{1-a}=\frac{\sin a\varphi}{x\sin\varphi}$.
+# This $\rho$ is positive, even in $\varphi$, and grows to infinity at $\varphi\to\pm\pi$. The curve goes around 0, as the line does.
 # Far out between the two, $e^{zx-z^a}$ is small: near the line because $\mathrm{Re}\,z^a>0$ there, further left because $\mathrm{Re}\,zx$ is negative and of higher order. So the integral does not change.
 # On the curve the exponent is
 #
 # $$
-# r^a\Big(\frac{\sin a\varphi}{\sin\varphi}\cos\varphi-\cos a\varphi\Big)=-r^a\,\frac{\sin((1-a)\varphi)}{\sin\varphi}=-x^{-\frac a{1-a}}B(\varphi) .
+# \rho^a\Big(\frac{\sin a\varphi}{\sin\varphi}\cos\varphi-\cos a\varphi\Big)=-\rho^a\,\frac{\sin((1-a)\varphi)}{\sin\varphi}=-x^{-\frac a{1-a}}B(\varphi) .
 # $$
 #
-# It is even in $\varphi$. In $\frac{dz}z=\frac{dr}r+i\,d\varphi$ the first part is odd and integrates to zero. The second part leaves {eq}`eq-stable-kanter-cdf`.
+# It is even in $\varphi$. In $\frac{dz}z=\frac{d\rho}\rho+i\,d\varphi$ the first part is odd and integrates to zero. The second part leaves {eq}`eq-stable-kanter-cdf`.
 # The right side there is a distribution function, so this also proves that the law exists.
 # :::
 #
@@ -159,8 +159,8 @@ rng = np.random.default_rng(seed)
 # $X$ has the sign of $U$. For $U=\varphi>0$ the event $X>x$ is $E>g(\varphi)$, so {eq}`eq-stable-cms` has the tail {eq}`eq-stable-tail-integral`. We show that the stable law has it too.
 #
 # Inversion of {eq}`eq-stable-cf` gives $P(X\le x)=\frac12+\frac1\pi\,\mathrm{Im}\int_0^\infty e^{iux-u^\alpha}\,\frac{du}u$, where we start at a small $u=\epsilon$, since the integrand's imaginary part has no pole.
-# The exponent is real on the curve $u=re^{i\varphi}$ with $r^{\alpha-1}=\frac{x\cos\varphi}{\sin\alpha\varphi}$, $0<\varphi<\frac\pi2$.
-# It leads from 0, at $\varphi=\frac\pi2$, to infinity, at $\varphi=0$, and there the exponent is $-r^\alpha\big(\frac{\sin\varphi\,\sin\alpha\varphi}{\cos\varphi}+\cos\alpha\varphi\big)=-r^\alpha\frac{\cos((\alpha-1)\varphi)}{\cos\varphi}=-g(\varphi)$.
+# The exponent is real on the curve $u=\rho e^{i\varphi}$ with $\rho^{\alpha-1}=\frac{x\cos\varphi}{\sin\alpha\varphi}$, $0<\varphi<\frac\pi2$.
+# It leads from 0, at $\varphi=\frac\pi2$, to infinity, at $\varphi=0$. On it the exponent is $-\rho^\alpha\big(\frac{\sin\varphi\,\sin\alpha\varphi}{\cos\varphi}+\cos\alpha\varphi\big)=-\rho^\alpha\frac{\cos((\alpha-1)\varphi)}{\cos\varphi}=-g(\varphi)$.
 # Far out the curve runs next to the real axis, and between the two the integrand is small.
 # To get onto the curve from the real axis we walk the arc from $\epsilon$ to $i\epsilon$. It adds $\int\frac{du}u=\frac{i\pi}2$.
 # The imaginary part of $\frac{du}u$ on the curve is $d\varphi$. So
@@ -219,13 +219,14 @@ _ = axes[0].set(ylabel="second coordinate")
 #
 # :::{prf:proof}
 # Let $\sigma=1$. For large $x$ the function $g$ in {eq}`eq-stable-tail-integral` is large except near $\varphi=\frac\pi2$, where the cosine vanishes.
-# With $\varphi=\frac\pi2-\psi$ and small $\psi$, $\cos\varphi\simeq\psi$ and $\sin\alpha\varphi$, $\cos((\alpha-1)\varphi)$ both tend to $s=\sin\frac{\pi\alpha}2$.
-# So $g\simeq x^p\psi^{p-1}s^{1-p}=(x^\alpha\psi/s)^{\frac1{\alpha-1}}$, and with $y=x^\alpha\psi/s$
+# With $\varphi=\frac\pi2-\omega$ and small $\omega$, $\cos\varphi\simeq\omega$ and $\sin\alpha\varphi$, $\cos((\alpha-1)\varphi)$ both tend to $s=\sin\frac{\pi\alpha}2$.
+# So $g\simeq x^p\omega^{p-1}s^{1-p}=(x^\alpha\omega/s)^{\frac1{\alpha-1}}$, and with $y=x^\alpha\omega/s$
 #
 # $$
 # P(X>x)\simeq\frac{s}{\pi x^\alpha}\int_0^\infty e^{-y^{1/(\alpha-1)}}\,dy=\frac{s}{\pi x^\alpha}\,\Gamma(\alpha) .
 # $$
 #
+# The limit under the integral is allowed: $\cos\varphi\ge\frac{2\omega}\pi$, $\sin\alpha\varphi\le1$ and $\cos((\alpha-1)\varphi)\ge s$ bound $g$ from below by a multiple of $y^{1/(\alpha-1)}$.
 # Both signs together give $c_\alpha x^{-\alpha}$.
 # :::
 #
@@ -293,7 +294,7 @@ _ = left.legend(fontsize=9, handlelength=1.2)
 # :::{prf:proposition} Bias and spread of the block estimator
 # :label: prop-stable-block
 #
-# If {eq}`eq-stable-sum` holds, $1/\hat\alpha(m)$ has mean exactly $\frac1\alpha$, for every block size $m$ and every number of blocks.
+# Let the $X_i$ be independent, with {eq}`eq-stable-sum` and $v=\mathrm{Var}\log\lVert X_1\rVert<\infty$. Then $1/\hat\alpha(m)$ has mean exactly $\frac1\alpha$, for every block size $m$ and every number of blocks.
 # Apart from the correlation between sums and single numbers, its variance is $v\,\big(\frac1{K_2}+\frac1K\big)/\log^2m$.
 # :::
 #
@@ -325,7 +326,7 @@ ratio = table["spread"] / table["spread by formula"]
 claim("barsbey-C1b", (ratio - 1).abs().max(), note=f"{n_runs} data sets")
 table.round(4)
 
-# %% mystnb={"figure": {"caption": "The block estimator on stable data, against the block size $m$. Left: mean of $1/\\hat\\alpha(m)$ less $1/\\alpha$, with two standard errors. Right: spread of $1/\\hat\\alpha(m)$ (dots), and the formula without correlations (lines). The best blocks are small.", "name": "fig-stable-block"}, "image": {"alt": "Left: points scattered around zero with error bars that grow with block size. Right: dots on U-shaped curves with a minimum near ten."}}
+# %% mystnb={"figure": {"caption": "The block estimator on stable data, against the block size $m$. Left: mean of $1/\\hat\\alpha(m)$ less $1/\\alpha$, with two standard errors. Right: spread of $1/\\hat\\alpha(m)$ (dots), and the formula without correlations (lines). The best blocks are small.", "name": "fig-stable-block"}, "image": {"alt": "Left: points scattered around zero with error bars that grow with block size. Right: U-shaped curves with a minimum near ten; the dots lie below them at small blocks and on them at large ones."}}
 sizes = np.array(
     [m for m in (2, 3, 5, 10, 20, 50, 100, 200, 500) if m <= n_samples // 4]
 )
@@ -373,12 +374,12 @@ table.rename_axis(index="alpha").round(4)
 
 # %% [markdown]
 # The cap costs something at $\alpha=2$. The uncapped estimate scatters around 2, the cap moves the upper half of it down, and the mean falls below 2.
-# A value of 1.97 from 10,000 normal weights is what to expect.
+# A value of 1.97 from 10,000 weights is no sign of a heavy tail.
 #
 # ## Vectors
 #
 # {eq}`eq-stable-block` works for vectors as it stands, with any dependence between the coordinates: only sums of whole vectors enter.
-# The paper takes the incoming weights of each hidden unit as one vector.
+# The paper's code takes the incoming weights of a hidden unit as one vector, and in the output layer the outgoing ones.
 # By {eq}`eq-stable-log-moments` the variance $v$ falls with the dimension $r$, since $\psi'(\frac r2)\approx\frac2r$.
 # At $\alpha=2$ it even tends to 0: norms of high-dimensional normal vectors hardly vary. So a few thousand vectors give sharp estimates near 2.
 
@@ -478,6 +479,7 @@ table.map(lambda e: "" if np.isnan(e) else f"{e:.4f}" if e < 10 else f"{e:.0f}")
 # The characteristic function is close to the bound, McCulloch's quantiles not far from it, and the block estimator needs several times as many numbers for the same error. Other orders give other blocks, so their median is better than one.
 # Order statistics use a hundredth or a twentieth of the numbers, and pay for it.
 # Their error near $\alpha=2$ has another cause: the power law {eq}`eq-stable-tail` begins so far out that 1 % of the data is not yet there.
+# More data do not help as long as the share is the same; a smaller share does.
 # At $\alpha=2$ the cap flatters whoever reaches it: Davydov's ratio stays above it.
 
 # %%
@@ -492,7 +494,7 @@ ratio = max(
 )
 claim("tails-bound", ratio, note="largest of three indices")
 
-# %% mystnb={"figure": {"caption": "Estimates on stable data: medians, and the range from the 10 to the 90 per cent quantile. Light: the smaller data sets, dark: the larger. Vertical lines: the true index. More data narrow all ranges, but move those of the order statistics only slowly towards the truth. Ranges that leave the frame are cut.", "name": "fig-stable-race"}, "image": {"alt": "Four panels of horizontal ranges for nine estimators. The characteristic function has the shortest ranges around the true index; order statistics have long ones and lie to the right at 1.8 and 2."}}
+# %% mystnb={"figure": {"caption": "Estimates on stable data: medians, and the range from the 10 to the 90 per cent quantile. Light: the smaller data sets, dark: the larger. Vertical lines: the true index. More data narrow the ranges, but at $\\alpha=1.8$ do not move those of Hill and de Haan to the truth: the share of the data that they use is the same. Davydov's stands at the cap there. Ranges that leave the frame are cut; at $\\alpha=2$ four estimators are outside.", "name": "fig-stable-race"}, "image": {"alt": "Four panels of horizontal ranges for nine estimators. The characteristic function has the shortest ranges around the true index; order statistics have long ones, lie to the right at 1.8, and are mostly out of the frame at 2."}}
 fig, axes = plt.subplots(1, 4, figsize=(figures.WIDTH, 3.6), sharey=True)
 for ax, alpha in zip(axes, raced, strict=True):
     for n, color, shift in zip(
@@ -582,7 +584,7 @@ def mean_index(x, m):
     return 1 / np.mean(1 / tails.block(x[..., None], int(m)))
 
 
-# %% mystnb={"figure": {"caption": "Block estimates against the block size $m$, means of $1/\\hat\\alpha(m)$ inverted. Left: laws with finite variance (dots), and {eq}`eq-stable-log-law` (lines), which has no free parameter. None of the tails has the index that is shown. Right: data that are not centred. A stable law of index 1.5 keeps its index; shifted by one scale unit it falls towards 1, and so do exponential numbers less their median.", "name": "fig-stable-growth"}, "image": {"alt": "Left: four rows of dots that rise slowly with block size along curves towards 2. Right: one flat row of dots at 1.5, and two that fall towards 1."}}
+# %% mystnb={"figure": {"caption": "Block estimates against the block size $m$, means of $1/\\hat\\alpha(m)$ inverted. Left: laws with finite variance (dots), and {eq}`eq-stable-log-law` (lines), which has no free parameter. None of the tails has the index that is shown. Right: what a mean does. Stable numbers of index 1.5 keep their index; shifted by one scale unit they fall towards 1, and so do exponential numbers less their median.", "name": "fig-stable-growth"}, "image": {"alt": "Left: four rows of dots that rise slowly with block size along curves towards 2. Right: one flat row of dots at 1.5, and two that fall towards 1."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.4))
 line = np.geomspace(2, sizes[-1], 60)
 for (name, spread), color in zip(spreads.items(), figures.PALETTE, strict=False):
@@ -629,7 +631,7 @@ rows *= rng.lognormal(0, 0.8, (*rows.shape[:2], 1))
 claim("tails-rows", tails.block(rows).mean(), note="log-normal sizes, s = 0.8")
 
 # %% [markdown]
-# The last value matters most for networks. A layer whose hidden units have normal weights of different sizes is, to the multivariate estimator, a stable law: rows of log-normal sizes with $s=0.8$ give {claim}`tails-rows`, and all moments of their entries exist.
+# The last value matters most for networks. A layer whose hidden units have normal weights of different sizes looks to the multivariate estimator like one of stable weights: rows of log-normal sizes with $s=0.8$ give {claim}`tails-rows`, and all moments of their entries exist.
 #
 # ## What to show beside it
 #
@@ -664,7 +666,7 @@ distances = beside[f"distance, {n_samples}"]
 claim("tails-distance-stable", distances[["stable 1.5", "stable 1.8", "normal"]].max())
 claim("tails-distance-laplace", distances["Laplace"])
 
-# %% mystnb={"figure": {"caption": "Ten laws. Left: medians of three estimators; estimates beyond the frame are not shown. Grey crosses: the index of the tail; laws without a cross have tails lighter than any power. Right: $\\sqrt K$ times the distance from the best stable law, for two sizes of data; the grey band is what stable data give. The block estimator alone does not tell stable laws from others.", "name": "fig-stable-laws"}, "image": {"alt": "Left: a dot chart of ten laws; block estimates lie between 1.3 and 2 for all, Hill estimates follow the crosses. Right: distances near 0.6 for the stable laws and far above 1 for most others."}}
+# %% mystnb={"figure": {"caption": "Ten laws. Left: medians of three estimators; estimates beyond the frame are not shown. Grey crosses: the index of the tail; laws without a cross have tails lighter than any power. Right: $\\sqrt K$ times the distance from the best stable law, for two sizes of data; the grey band is what stable data give. The block estimator alone does not tell stable laws from others.", "name": "fig-stable-laws"}, "image": {"alt": "Left: a dot chart of ten laws; block estimates lie between about 1.3 and 2 for all, Hill estimates follow the crosses roughly. Right: distances inside the band for the stable laws and Student 1.5, and beyond it for most others with the larger data."}}
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(figures.WIDTH, 3.9), sharey=True, width_ratios=[3, 2]
 )
@@ -691,15 +693,15 @@ left.legend(fontsize=9, loc="center right")
 _ = right.legend(fontsize=9, loc="upper right")
 
 # %% [markdown]
-# With 10,000 numbers the distance is far out for the Laplace and the Pareto law. With 1000 it rejects few, and a layer has only as many vectors as it has units.
+# With 10,000 numbers the distance is far out for the Laplace and the Pareto law, and near the edge for Student's $t_3$. With 1000 it rejects few, and a layer has only as many vectors as it has units.
 # Hill's estimate separates $t_3$ and the Laplace law from tails of index below 2, and says little about stable laws near 2.
-# Two laws warn of the limits of the pair.
+# Two laws show that no single number is enough.
 # Student's $t$ with 1.5 degrees of freedom has a heavy tail, but not that of the stable law that fits its body best: the fit has a lower index, and the distance does not notice. Hill does.
-# The Pareto law has a tail of index exactly 1.5, but sums of some dozen of its numbers are not yet stable, and the block estimate is too high.
+# The Pareto law has a tail of index exactly 1.5, but sums of some dozen of its numbers are not yet stable, and the block estimate is too high. Here Hill and the distance both tell.
 #
 # :::{admonition} Takeaway
 # :class: tip
-# $\hat\alpha<2$ does not imply a heavy tail. It says that the data are not one normal law: they may be stable, have a heavy tail, be a mixture of normal laws of different sizes, or just not be centred.
+# $\hat\alpha$ clearly below 2 does not imply a heavy tail. It says that the data are not independent draws of one centred normal law: they may be stable, have a heavy tail, be a mixture of normal laws of different sizes, or just not be centred. Nor does 2 imply a normal law: uniform numbers give it too.
 # An estimate belongs beside Hill's, beside the distance from a stable law, and beside the value at initialisation.
 # :::
 #
@@ -707,7 +709,7 @@ _ = right.legend(fontsize=9, loc="upper right")
 #
 # The estimator does on stable data what theory says, and the checks of this chapter came out within their tolerances.
 # What we could not check is what the paper rests on: that the averaged weights of a network are stable. The block estimator assumes it and cannot show it.
-# What the estimator finds in trained networks is the subject of [chapter 12](12_tails_from_sgd.ipynb).
+# What the estimator finds in trained networks is the subject of a later chapter.
 #
 # ## Exercises
 #
