@@ -412,7 +412,7 @@ table.round(4)
 # *Order statistics* read the tail itself. With $\gamma_k=\frac1k\sum_{i\le k}\log\frac{|X|_{(i)}}{|X|_{(k+1)}}$ and $M_k=\frac1k\sum_{i\le k}\log^2\frac{|X|_{(i)}}{|X|_{(k+1)}}$:
 #
 # - {cite:t}`hill1975simple`: $1/\gamma_k$. For an exact power law the logarithms of the excesses are exponential with mean $\frac1\alpha$, and their mean is $\gamma_k$; the relative error is $1/\sqrt k$.
-# - A ratio of moments, $2\gamma_k/M_k$ {cite:p}`dehaan1998asymptotic`: for exponential variables the second moment is twice the square of the first.
+# - A ratio of moments, $2\gamma_k/M_k$ {cite:p}`danielsson1996method`: for exponential variables the second moment is twice the square of the first.
 # - {cite:t}`dekkers1989moment`: $1/\big(\gamma_k+1-\frac12(1-\gamma_k^2/M_k)^{-1}\big)$, which also holds for tails that end.
 # - {cite:t}`pickands1975statistical`: $\log2\big/\log\frac{|X|_{(k/4)}-|X|_{(k/2)}}{|X|_{(k/2)}-|X|_{(k)}}$, since quantiles of a power law grow by $2^{1/\alpha}$ when the share above them halves.
 # - {cite:t}`davydov1999estimation`: in each block of $m$ numbers, the second largest size over the largest. Its mean $Z$ tends to $\frac\alpha{1+\alpha}$, so $\hat\alpha=\frac Z{1-Z}$.

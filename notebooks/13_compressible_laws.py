@@ -739,7 +739,7 @@ _ = right.legend()
 # The theorem lets the error vanish. For $\alpha\ge1.75$ it does not vanish at the sizes of networks, and the papers' use of it there is qualitative.
 # And the pruning ratio of noise of kind I is large for light tails too.
 #
-# Whether trained weights obey any of these laws is a question of [chapter 12](12_tails_from_sgd.ipynb), and what pruning does to them one of [chapter 14](14_pruning.ipynb).
+# Whether trained weights obey any of these laws is a question for later chapters, as is what pruning does to them.
 #
 # ## Exercises
 #

@@ -32,7 +32,7 @@ def _hill(top: np.ndarray, k: int) -> np.ndarray:
 def de_haan(x: ArrayLike, k: ArrayLike, *, center: str | None = None) -> np.ndarray:
     r"""The moment ratio $2\gamma_k / M_k$ with $M_k = \frac1k \sum_{i \le k} \log^2\frac{|X|_{(i)}}{|X|_{(k+1)}}$.
 
-    x, k and what it returns and raises: as `hill`. de Haan and Resnick 1998.
+    x, k and what it returns and raises: as `hill`. Danielsson, Jansen and de Vries 1996.
     """
     return _for_each(_de_haan, x, k, 1, center)
 
