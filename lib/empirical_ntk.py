@@ -49,7 +49,8 @@ def empirical(
 
     Raises ValueError if the model has batch statistics or dropout in use (call `model.eval()`), no parameter that
     requires a gradient, or outputs of another shape or not finite, if it mixes samples, and for bad arguments.
-    Derived in: notebooks/01_second_moments. Jacot et al. 2018, arXiv:1806.07572; Novak et al. 2022, arXiv:2206.08720.
+    Derived in: notebooks/06_kernels_and_spectra. Jacot et al. 2018, arXiv:1806.07572; Novak et al. 2022,
+    arXiv:2206.08720.
     """
     _check_model(model)
     _check_options(outputs, dtype, tile)

@@ -77,7 +77,7 @@ def network(
     `lib.sampling.batches`: a generator of the same seed gives `linearized` the same ones.
     dtype: torch.float64 unless told, or float32. device: CUDA where there is one, unless told.
     Raises ValueError on values out of range.
-    Derived in: notebooks/01_second_moments. Velikanov et al. 2023, arXiv:2206.11124.
+    Derived in: notebooks/07_four_regimes. Velikanov et al. 2023, arXiv:2206.11124.
     """
     import torch
     from tqdm import tqdm

@@ -57,7 +57,7 @@ def init_two_layer(dim: int, width: int, *, rng: np.random.Generator) -> TwoLaye
     """Draw the parameters of a two-layer network, each from N(0, 1).
 
     Raises ValueError if dim or width is not a positive integer, or rng is not a NumPy Generator.
-    Derived in: notebooks/01_second_moments. Velikanov et al. 2023, arXiv:2206.11124.
+    Derived in: notebooks/06_kernels_and_spectra. Velikanov et al. 2023, arXiv:2206.11124.
     """
     for name, value in (("dim", dim), ("width", width)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
@@ -73,7 +73,7 @@ def two_layer_output(inputs: ArrayLike, parameters: TwoLayer) -> np.ndarray:
     f(x) = h^(-1/2) sum_j a_j relu(d^(-1/2) w_j . x + b_j).
 
     Raises ValueError if inputs is not a finite (N, d) array with the d of the parameters.
-    Derived in: notebooks/01_second_moments. Velikanov et al. 2023, arXiv:2206.11124.
+    Derived in: notebooks/06_kernels_and_spectra. Velikanov et al. 2023, arXiv:2206.11124.
     """
     hidden = _pre_activations(_inputs(inputs, parameters.dim), parameters)
     np.maximum(hidden, 0.0, out=hidden)
@@ -87,7 +87,7 @@ def two_layer(inputs: ArrayLike, parameters: TwoLayer) -> np.ndarray:
 
     The first term is the gradient in a, the second those in W and b. Memory: two N x N and two N x h arrays.
     Raises ValueError if inputs is not a finite (N, d) array with the d of the parameters.
-    Derived in: notebooks/01_second_moments. Jacot et al. 2018, arXiv:1806.07572.
+    Derived in: notebooks/06_kernels_and_spectra. Jacot et al. 2018, arXiv:1806.07572.
     """
     x = _inputs(inputs, parameters.dim)
     activations = _pre_activations(x, parameters)
@@ -117,7 +117,7 @@ def two_layer_infinite(inputs: ArrayLike, sigma_w: float = 1.0, sigma_b: float =
     ill-conditioned.
 
     Raises ValueError if inputs is not a finite (N, d) array, sigma_w <= 0 or sigma_b < 0.
-    Derived in: notebooks/01_second_moments. Jacot et al. 2018, arXiv:1806.07572; Cho and Saul 2009.
+    Derived in: notebooks/06_kernels_and_spectra. Jacot et al. 2018, arXiv:1806.07572; Cho and Saul 2009.
     """
     x = _inputs(inputs)
     if not (np.isfinite(sigma_w) and sigma_w > 0):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -164,14 +164,32 @@ def tally(options: argparse.Namespace) -> int:
         value = claims.number(row["value"], row["uncertainty"])
         print(f"{row['key']:28} {verdict.value:26} measured {value}, expected {spec.expectation}")
     counts["not measured"] = len(claims.registry()) - len(rows)
-    summary = ", ".join(f"{counts[name]} {name}" for name in (*claims.Verdict, "not measured"))
+    summary = _counted(counts, (*claims.Verdict, "not measured"))
     print(summary)
     if options.readme:
         readme = notebook.ROOT / "README.md"
         text = f"Of {len(claims.registry())} claims, profile `{options.profile}`: {summary}."
+        for name, kept_counts in _kept_counts(options.profile).items():
+            text += f"\nKept from profile `{name}`: {_counted(kept_counts, claims.Verdict)}."
         block = re.compile(r"(?<=<!-- tally -->\n).*?(?=<!-- /tally -->)", re.DOTALL)
         readme.write_text(block.sub(text + "\n", readme.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
+
+
+def _counted(counts: Counter, names: Iterable[str]) -> str:
+    return ", ".join(f"{counts[name]} {name}" for name in names)
+
+
+def _kept_counts(profile: str) -> dict[str, Counter]:
+    """Return how many claims came out how in the runs that are kept of other profiles."""
+    from lib.book import kept
+
+    counts: dict[str, Counter] = {}
+    for run in (run for run in kept.load() if run.profile != profile):
+        specs = [(claims.registry()[name], value) for name, value in run.values.items() if name in claims.registry()]
+        verdicts = [claims.judge(spec, *value, run.profile) for spec, value in specs]
+        counts.setdefault(run.profile, Counter()).update(verdicts)
+    return counts
 
 
 def keep(options: argparse.Namespace) -> int:
