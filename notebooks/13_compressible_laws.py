@@ -690,7 +690,8 @@ for name, weights in {"untrained": before, "trained": after}.items():
 ratio = {name: (change[name] / bound[name]).max(axis=1) for name in change}
 claim("barsbey-C17a", max(r.max() for r in ratio.values()), note=dataset)
 claim("barsbey-C17b", ratio["untrained"][shares == 0.5][0], note=dataset)
-record(trained_ratio_at_half=ratio["trained"][shares == 0.5][0])
+half = shares == 0.5
+record(**{f"{name}_ratio_at_half": r[half][0] for name, r in ratio.items()})
 
 # %% [markdown]
 # ## What compressibility promises
@@ -750,7 +751,7 @@ _ = right.legend()
 
 # %% [markdown]
 # Both bounds are true and loose.
-# The first adds the worst directions of all layers. The changes made by pruning are no such directions: they are spread over all of them and partly cancel.
+# The first multiplies the worst directions of all layers, so it gets looser with depth: run the cells with `depth` 4. The changes made by pruning are no such directions: they are spread over all of them and partly cancel.
 # The second has a minimum in $k$: few terms lose norm, many terms cost samples. With this $\Lambda R$ it says something for tails far heavier than those of networks, and nothing for light ones.
 # The order is the one that the papers claim, heavier tails and smaller bounds. The size is not that of an explanation.
 #
