@@ -3,7 +3,7 @@
 #
 # When can most of a vector be dropped?
 # {cite:t}`barsbey2021heavy` and {cite:t}`wan2023implicit` answer with the tail index: if the entries of a long vector are independent and their law has a heavy tail, a small share of them carries almost all of its norm.
-# This chapter proves it, with the rate and its constant, for entries, for columns and for singular values.
+# This chapter proves it for entries, with the rate and its constant. Columns and singular values follow from there.
 # The rate decides what the theory is worth for a network. So we ask how many entries it takes, what happens when they depend on each other, and what a bound on the risk gains.
 
 # %% tags=["remove-cell"]
@@ -59,7 +59,7 @@ rng = np.random.default_rng(seed)
 # ## What is left out
 #
 # Keep the $k$ largest of the $n$ entries of $x$, by absolute value, and set the others to zero.
-# Of all vectors with $k$ nonzero entries the result $x^{(k)}$ is the nearest to $x$, in every norm $\lVert x\rVert_p=(\sum_i|x_i|^p)^{1/p}$.
+# Of all vectors with at most $k$ nonzero entries the result $x^{(k)}$ is the nearest to $x$, in every norm $\lVert x\rVert_p=(\sum_i|x_i|^p)^{1/p}$.
 #
 # :::{prf:definition} Best $k$-term error
 # :label: def-compressible-error
@@ -75,10 +75,10 @@ rng = np.random.default_rng(seed)
 # Most of the time $p=2$.
 # `pruning.best_k_term_error` sorts once and serves all $k$; `pruning.removable` reads the same sums backwards and tells how many entries may go at an error $\epsilon$.
 #
-# Five vectors show what is at stake.
+# Vectors of three light-tailed laws and of four stable laws show what is at stake.
 # Stable laws of index $\alpha$ are those of {doc}`chapter 11 <11_stable_laws>`. As in both papers, $\alpha$ is the tail index in Part III, and the learning rate is $\eta$.
 
-# %% mystnb={"figure": {"caption": "Relative error of the best $k$ terms against the share kept, for one vector of each law. Left: three light tails (lines) on their limits (dashes). Right: stable laws, each vector at two lengths, short (thin) and long (thick). For $\\alpha=2$ the two agree. For $\\alpha<2$ the error falls with the length.", "name": "fig-compressible-error"}, "image": {"alt": "Two panels of falling curves. Left: three curves, uniform highest, then Gaussian, then Laplace, each on a dashed line. Right: pairs of curves that are lower the smaller alpha is, with the thick curve of each pair below the thin one except for alpha = 2."}}
+# %% mystnb={"figure": {"caption": "Relative error of the best $k$ terms against the share kept, for one vector of each law. Left: three light tails (lines) on their limits (dashes). Right: four stable laws, a short vector (thin) and a long one (thick) of each. For $\\alpha=2$ the two agree. For $\\alpha<2$ the error falls with the length.", "name": "fig-compressible-error"}, "image": {"alt": "Two panels of falling curves. Left: three curves, uniform highest, then Gaussian, then Laplace, each on a dashed line. Right: pairs of curves that are lower the smaller alpha is, with the thick curve of each pair below the thin one except for alpha = 2."}}
 kappas = np.linspace(0, 1, 101)
 n_short, n_long = n_large // 1000, n_large
 fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.2), sharey=True)
@@ -109,7 +109,7 @@ _ = right.legend()
 # ## A dichotomy
 #
 # Draw more and more independent entries from one law, and always keep the same share.
-# {cite:t}`gribonval2012compressible` found that the limit of the error is zero or not, and that one moment decides.
+# {cite:t}`gribonval2012compressible` found that one moment decides whether the error tends to zero. A law for which it does, whatever share is kept, is *compressible* in $\ell_p$.
 #
 # :::{prf:theorem} Compressible or not
 # :label: thm-compressible-dichotomy
@@ -125,8 +125,8 @@ _ = right.legend()
 #
 # :::{prf:proof}
 # Let $k=\lceil\kappa n\rceil$ and $0<\theta<t_\kappa$.
-# By the law of large numbers the share of entries above $t_\kappa+\theta$ tends to a number below $\kappa$, and the share above $t_\kappa-\theta$ to a number above $\kappa$.
-# So from some $n$ on the $k$-th largest entry lies between $t_\kappa-\theta$ and $t_\kappa+\theta$, and
+# By the law of large numbers the share of sizes $|X_i|$ above $t_\kappa+\theta$ tends to a number below $\kappa$, since $t_\kappa$ is the only one of its kind, and the share above $t_\kappa-\theta$ to a number above $\kappa$.
+# So from some $n$ on the $k$-th largest size lies between $t_\kappa-\theta$ and $t_\kappa+\theta$, and
 #
 # $$
 # \frac1n\sum_{i\le n}|X_i|^p\,1_{|X_i|\le t_\kappa-\theta}\ \le\ \frac1n\sum_{i>k}|X|_{(i)}^p\ \le\ \frac1n\sum_{i\le n}|X_i|^p\,1_{|X_i|\le t_\kappa+\theta} .
@@ -138,7 +138,7 @@ _ = right.legend()
 # :::
 #
 # A stable law of index $\alpha<2$ has $\mathbb E|X|^p=\infty$ exactly for $p\ge\alpha$.
-# Long stable vectors can be pruned in $\ell_2$, whatever the index. In $\ell_p$ with $p<\alpha$ they cannot.
+# Long stable vectors can be pruned in $\ell_2$, whatever the index below 2. In $\ell_p$ with $p<\alpha$ they cannot.
 #
 # :::{admonition} Takeaway
 # :class: tip
@@ -151,7 +151,7 @@ _ = right.legend()
 #
 # *Uniform on $(-1,1)$.* $t_\kappa=1-\kappa$ and $\mathbb E[X^2;|X|\le t]=\frac13t^3$, so $G_2=(1-\kappa)^3$. The pruning ratio at the error $\epsilon$ is $\epsilon^{2/3}$.
 #
-# *Gaussian.* $x^2$ times the density of $|Z|$ is the density of the square root of a $\chi^2_3$ number. So $G_2=P(\chi^2_3\le t_\kappa^2)$, and the pruning ratio is $P(\chi^2_1\le q)$ with $P(\chi^2_3\le q)=\epsilon^2$.
+# *Gaussian.* Let $Z$ be standard normal. $x^2$ times the density of $|Z|$ is the density of the square root of a $\chi^2_3$ number, and $Z^2$ is a $\chi^2_1$ number. So $G_2=P(\chi^2_3\le t_\kappa^2)$, and the pruning ratio is $P(\chi^2_1\le q)$ with $P(\chi^2_3\le q)=\epsilon^2$.
 #
 # *Laplace.* $|X|$ is exponential, $t_\kappa=-\log\kappa$, and $G_2=\frac12\int_0^{t_\kappa}x^2e^{-x}dx$, an incomplete gamma function.
 
@@ -180,7 +180,7 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(4)
 # :::{prf:theorem} Rate
 # :label: thm-compressible-rate
 #
-# Let $P(|X|>x)\simeq c\,x^{-\alpha}$ with $0<\alpha<p$, let $t_\kappa$ be as before, and $m_\kappa=\mathbb E[|X|^p;|X|\le t_\kappa]$. Then, in distribution,
+# Let $P(|X|>x)\simeq c\,x^{-\alpha}$ with $0<\alpha<p$, let $t_\kappa$ be as in {prf:ref}`thm-compressible-dichotomy`, and $m_\kappa=\mathbb E[|X|^p;|X|\le t_\kappa]$. Then, in distribution,
 #
 # $$
 # n^{\frac1\alpha-\frac1p}\,\bar\sigma_{\lceil\kappa n\rceil}(X_1,\dots,X_n)_p\ \to\ \Big(\frac{m_\kappa}S\Big)^{1/p} ,
@@ -279,12 +279,12 @@ rates.rename_axis("α").map("{:.3g}".format)
 
 # %% [markdown]
 # At $\alpha=1.75$, half the error takes $2^{14}$ times as many entries. At $\alpha=1.9$ it takes $2^{38}$ times as many.
-# The last rows are close to the error of Gaussian entries, 0.749, and hardly move while the vector grows from ten thousand entries to a hundred million.
+# Gaussian entries have the error 0.749 at all these lengths. At $\alpha=1.95$ the error goes from 0.70 to 0.62 while the vector grows from ten thousand entries to a hundred million.
 # At these indices the constant decides, not the length. The constant depends on the whole law: $m_\kappa$ on its centre, $S$ on its tail. Two laws of one tail index can differ much.
 #
 # :::{admonition} Takeaway
 # :class: tip
-# The error falls like $n^{1/2-1/\alpha}$. For $\alpha$ near 2 length hardly helps, and the error of a real layer is far from its limit, zero.
+# The error falls like $n^{1/2-1/\alpha}$. For $\alpha$ near 2 length hardly helps: at as many entries as a layer has, the error is far from its limit, zero.
 # :::
 #
 # ## What must be independent
@@ -295,15 +295,16 @@ rates.rename_axis("α").map("{:.3g}".format)
 # - *columnwise*: $m$ independent columns $R_jG_j$, each a Gaussian vector $G_j\in\mathbb R^h$ times a random size $R_j$;
 # - *layerwise*: one vector $RG$ with $G\in\mathbb R^{hm}$ and a single size $R$.
 #
-# With $R^2=2A$ and $A$ positive stable of index $\alpha/2$, entries are stable of index $\alpha$ in all three cases.
+# The $R_j$ are independent of each other and of the $G_j$, and $R$ of $G$. Entries of $G$ and $G_j$ are independent and standard normal.
+# With $R^2=2A$ and $A$ positive stable of index $\alpha/2$, and each $R_j$ like $R$, entries are stable of index $\alpha$ in all three cases.
 #
 # :::{prf:proposition} Which number counts
 # :label: prop-compressible-dependence
 #
-# Let $0<\alpha<2$, $p=2$, and let $g_\alpha=\mathbb E|G|^\alpha$ for a standard normal $G$.
+# Let $0<\alpha<2$ and $p=2$, and let $g_\alpha=\mathbb E|Z|^\alpha$ for a standard normal $Z$.
 #
-# 1. A layerwise vector has the error of the Gaussian vector $G$, whatever $R$ is. It is not compressible.
-# 2. For columnwise vectors of height $h$ the error at $\kappa$ is close to $m^{\frac12-\frac1\alpha}\,g_\alpha^{1/\alpha}\,(m_\kappa/S)^{1/2}$, for $m\to\infty$ and then $h\to\infty$, with $m_\kappa$ and $S$ of {prf:ref}`thm-compressible-rate`.
+# 1. A layerwise vector has the error of the Gaussian vector $G$, whatever $R$ is. The error does not vanish for $hm\to\infty$.
+# 2. For columnwise vectors of height $h$ the error at $\kappa$ is close in distribution to $m^{\frac12-\frac1\alpha}\,g_\alpha^{1/\alpha}\,(m_\kappa/S)^{1/2}$, for $m\to\infty$ and then $h\to\infty$, with $m_\kappa$ and $S$ of {prf:ref}`thm-compressible-rate`.
 #
 # So columns count, not entries: $n$ becomes $m$.
 # :::
@@ -311,15 +312,15 @@ rates.rename_axis("α").map("{:.3g}".format)
 # :::{prf:proof}
 # *First part.* $R$ cancels in {eq}`eq-compressible-error`.
 #
-# *Second part.* Let $h$ be fixed. The share of entries above $t$ is a mean over $m$ independent columns, and so is the sum of squares below $t$. Both obey the law of large numbers, and as before the numerator over $hm$ tends to $m_\kappa$.
+# *Second part.* Let $h$ be fixed. The share of entries above $t$ is a mean over $m$ independent columns, and so is the sum of squares below $t$, divided by $hm$. Both obey the law of large numbers, and as before the numerator over $hm$ tends to $m_\kappa$.
 # The denominator over $h$ is $\sum_jT_j$ with $T_j=R_j^2\chi_j/h$ and independent $\chi_j\sim\chi^2_h$.
 # Let $P(R^2>y)\simeq c'y^{-a}$, $a=\frac\alpha2$. Given a factor $V>0$ independent of $R$, $y^aP(R^2V>y)=\mathbb E[y^aP(R^2>y/V)]\to c'\,\mathbb EV^a$ by dominated convergence.
-# For $V=G^2$ this is the tail of one squared entry, so $c=c'g_\alpha$. For $V=\chi_j/h$ it is the tail of $T_j$, with $\mathbb EV^a\to1$ for $h\to\infty$.
+# For $V=Z^2$ this is the tail of one squared entry, so $c=c'g_\alpha$. For $V=\chi_j/h$ it is the tail of $T_j$, with $\mathbb EV^a\to1$ for $h\to\infty$.
 # By the first part of the proof of {prf:ref}`thm-compressible-rate`, $m^{-1/a}\sum_jT_j$ tends to a stable number with $c'\,\mathbb EV^a$ in place of $c$, that is to $S\,(\mathbb EV^a/g_\alpha)^{1/a}$.
 # Insert both parts, with $g_\alpha^{1/(2a)}=g_\alpha^{1/\alpha}$.
 # :::
 #
-# {cite:t}`barsbey2021heavy` publish a synthetic study of this: layers of $500\times500$ entries, of all three kinds, and their pruning ratio at 10 % error. We repeat it, with the predictions of {prf:ref}`thm-compressible-rate` and {prf:ref}`prop-compressible-dependence`: the pruning ratio at which the predicted median error is 0.1.
+# {cite:t}`barsbey2021heavy` publish a synthetic study of this: layers of $500\times500$ entries, of all three kinds, and their pruning ratio at 10 % error. We repeat it at six indices, with the predictions of {prf:ref}`thm-compressible-rate` and {prf:ref}`prop-compressible-dependence`: the pruning ratio at which the predicted median error is 0.1.
 
 # %%
 layer_alphas = [1.75, 1.8, 1.85, 1.9, 1.95, 1.99]
@@ -357,7 +358,7 @@ def predicted(alpha, n, factor=1.0):
     return 1 - stable_moments.survival(alpha, np.exp(log_t))
 
 
-# %% mystnb={"figure": {"caption": "Pruning ratio at 10 % error of synthetic layers against their tail index: single layers (dots), medians (circles), and predictions without fit (lines). For one vector of random size the ratio is that of Gaussian numbers, 0.265, whatever $\\alpha$ is.", "name": "fig-compressible-layers"}, "image": {"alt": "Three panels that share axes. Left: dots that fall from about 0.43 to 0.27 as alpha grows, along a line. Middle: the same from 0.34. Right: all dots at 0.265."}}
+# %% mystnb={"figure": {"caption": "Pruning ratio at 10 % error of synthetic layers against their tail index: single layers (dots), medians (circles), and predictions without fit (lines). For one vector of random size the ratio is that of Gaussian numbers, 0.265, whatever $\\alpha$ is.", "name": "fig-compressible-layers"}, "image": {"alt": "Three panels that share axes. Left: circles that fall from about 0.43 to 0.27 as alpha grows, along a line, with single dots far above. Middle: the same from 0.34. Right: all at 0.265."}}
 columnwise = stable.moment(layer_alphas, 2.0) ** (1 / np.array(layer_alphas)) / 2**0.5
 lines = {
     "entrywise": [predicted(alpha, n_entries) for alpha in layer_alphas],
@@ -414,7 +415,7 @@ table.T.round(3)
 # :::{prf:proposition} Order of the methods
 # :label: prop-compressible-order
 #
-# For every matrix, and errors relative to $\lVert W\rVert_F$: with $k$ columns, $kh$ entries, and $k$ singular values kept,
+# For every matrix, and errors in the Frobenius norm relative to $\lVert W\rVert_F$: with $k$ columns, $kh$ entries, and $k$ singular values kept,
 #
 # $$
 # \begin{aligned}
@@ -434,7 +435,7 @@ table.T.round(3)
 # :::{prf:corollary} Wide layers
 # :label: cor-compressible-wide
 #
-# Let the columns be independent with one law, and let $P(\lVert W_{\cdot j}\rVert>x)\simeq c\,x^{-\alpha}$ with $\alpha<2$. Keep the share $\kappa$ of nodes, or of $m$ singular values. For $m\to\infty$ both errors tend to 0, and neither is of larger order than $m^{\frac12-\frac1\alpha}$.
+# Let the columns $W_{\cdot j}$ be independent with one law, and let $P(\lVert W_{\cdot j}\rVert>x)\simeq c\,x^{-\alpha}$ with $0<\alpha<2$. For the law of their norms let $t_\kappa$ be as in {prf:ref}`thm-compressible-dichotomy`. Keep the share $\kappa$ of nodes, or of $m$ singular values. For $m\to\infty$ both errors tend to 0, and neither is of larger order than $m^{\frac12-\frac1\alpha}$.
 # :::
 #
 # :::{prf:proof}
@@ -443,7 +444,7 @@ table.T.round(3)
 #
 # No random matrix theory was needed.
 # For independent entries it would say more: the largest singular values of such matrices are close to the largest entries {cite:p}`soshnikov2004poisson,auffinger2009poisson`.
-# Light tails are another matter. The norms of long light-tailed columns are all alike, and node pruning leaves the error $\sqrt{1-\kappa}$, the worst possible.
+# Light tails are another matter. Long columns of independent light-tailed entries have norms that are all alike, and node pruning leaves the error $\sqrt{1-\kappa}$, the worst possible.
 
 # %%
 kept = 1 / 8
@@ -515,7 +516,7 @@ claim("barsbey-C8", violations, note=f"{sum(e.shape[1] for e in all_found)} matr
 
 # %% [markdown]
 # In {cite:t}`wan2023implicit` the columns are the weights that enter one hidden unit.
-# For them only the norms matter, so we can go to many more units: $\lVert W_{\cdot j}\rVert^2=2A_j\chi_j$ with a $\chi^2$ number for the inputs.
+# Node pruning sees their norms only, so we can go to many more units. For rotation-invariant columns $\lVert W_{\cdot j}\rVert^2=2A_j\chi_j$, where $\chi_j$ is a $\chi^2$ number with as many degrees of freedom as inputs.
 
 # %%
 unit_counts = np.geomspace(100, n_large // 20, 4).astype(int)
@@ -535,27 +536,27 @@ for letter, alpha in zip("abc", [1.2, 1.5, 1.75], strict=True):
 #
 # {cite:t}`wan2023implicit` add stable noise to the weights of hidden units while they train, and measure the share of units that may go with a tenth of the *squared* norm, $\rho=0.1$, so $\epsilon=\sqrt{0.1}=0.316$.
 # What does this number say if the weights are noise and nothing else?
-# Each unit has $r$ inputs, and its vector is of one of three kinds ({doc}`chapter 11 <11_stable_laws>`): one number copied to all inputs (I), independent numbers (II), or rotation-invariant (III).
+# Each unit has $r$ inputs, and its vector $\xi$ is of one of three kinds ({doc}`chapter 11 <11_stable_laws>`): one number $\zeta$ copied to all inputs (I), independent numbers (II), or rotation-invariant (III).
 #
 # Begin with light tails, $\alpha=2$.
-# The squared norm of kind I is the square of one normal number. So the ratio is the pruning ratio of Gaussian numbers at $\epsilon=\sqrt{0.1}$, 0.555.
+# The squared norm of kind I is $r$ times the square of one normal number. So the ratio is the pruning ratio of Gaussian numbers at $\epsilon=\sqrt{0.1}$, 0.555.
 # Kinds II and III have squared norms close to a normal law of relative deviation $s=\sqrt{2/r}$.
-# If the share $u$ with the smallest norms goes, $1+sZ$ for $Z\le z=\Phi^{-1}(u)$, it takes $u-s\,\varphi(z)$ of the sum along.
+# Divided by their mean they are $1+sZ$ with a standard normal $Z$ of density $\varphi$ and distribution function $\Phi$. If the share $u$ with the smallest norms goes, $Z\le z=\Phi^{-1}(u)$, it takes $\mathbb E[1+sZ;Z\le z]=u-s\,\varphi(z)$ of the sum along.
 # So $u-s\,\varphi(\Phi^{-1}(u))=\rho$, and $u$ is little above $\rho$.
 # The same formula with $s=\sqrt{0.8/r}$ holds for weights that start uniform.
 #
 # :::{prf:proposition} Kinds II and III are alike
 # :label: prop-compressible-kinds
 #
-# Let $0<\alpha<2$. The squared norms of noise of kinds II and III with $r$ inputs have, up to a constant factor, the same limit in distribution for $r\to\infty$: the positive stable law of index $\alpha/2$. Of kind I they are the square of one stable number, for every $r$.
+# Let $0<\alpha<2$. The squared norms of noise of kinds II and III with $r$ inputs have, up to a constant factor, the same limit in distribution for $r\to\infty$: the positive stable law of index $\alpha/2$. Of kind I they are $r$ times the square of one stable number, for every $r$.
 # :::
 #
 # :::{prf:proof}
 # Kind II: $\lVert\xi\rVert^2$ is a sum of $r$ independent squares with tail index $\frac\alpha2<1$. By the proof of {prf:ref}`thm-compressible-rate`, $r^{-2/\alpha}\lVert\xi\rVert^2$ tends to a positive stable number.
-# Kind III: $\lVert\xi\rVert^2/r=2A\,\chi^2_r/r\to2A$. Kind I: $\lVert\xi\rVert^2=r\,\zeta^2$.
+# Kind III: $\lVert\xi\rVert^2/r$ is $2A$ times a $\chi^2_r$ number over $r$, which tends to 1. Kind I: $\lVert\xi\rVert^2=r\,\zeta^2$.
 # :::
 #
-# The pruning ratio does not see constant factors. So kinds II and III share it, and kind I has its own, which starts from 0.555.
+# The pruning ratio does not see constant factors. So kinds II and III share it when a unit has many inputs. Kind I has its own, which starts from 0.555.
 
 # %%
 noise_alphas = [1.75, 1.8, 1.9, 2.0]
@@ -620,13 +621,13 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 # %% [markdown]
 # The table holds medians, with earlier ones in brackets.
 # There are two lessons for anyone who reads pruning ratios.
-# A ratio of 0.5 under noise of kind I shows nothing about tails: one random size for each unit spreads the norms enough.
+# A ratio of 0.5 under noise of kind I shows nothing about tails: one random number for each unit spreads the norms enough.
 # And heavy-tailed ratios scatter. The quartiles of single draws lie far apart, so one seed is no measurement.
 #
 # ## Through the layers
 #
 # Small changes of the weights are no aim in themselves. The function should stay.
-# Let $f_W(x)=W_D\,\phi(W_{D-1}\cdots\phi(W_1x))$ be a network without biases, with $|\phi(s)-\phi(t)|\le|s-t|$ and $\phi(0)=0$.
+# Let $f_W(x)=W_D\,\phi(W_{D-1}\cdots\phi(W_1x))$ be a network of $D$ layers without biases. The activation $\phi$ acts on each coordinate, with $|\phi(s)-\phi(t)|\le|s-t|$ and $\phi(0)=0$.
 #
 # :::{prf:proposition} Change of the output
 # :label: prop-compressible-perturbation
@@ -641,7 +642,7 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 # :::{prf:proof}
 # Let $P_l=\prod_{i\le l}(\lVert W_i\rVert_2+\lVert\Delta_i\rVert_2)$ and $Q_l=\prod_{i\le l}\lVert W_i\rVert_2$.
 # The activations after layer $l$ of the changed network have norm at most $P_l\lVert x\rVert$, since $\lVert\phi(u)\rVert\le\lVert u\rVert$.
-# Let $e_l$ be the difference of the two networks after layer $l$. Then
+# Let $e_l$ be the norm of the difference of the two networks after layer $l$. Then
 #
 # $$
 # e_l\le\lVert W_l\rVert_2\,e_{l-1}+\lVert\Delta_l\rVert_2\,P_{l-1}\lVert x\rVert .
@@ -701,7 +702,7 @@ record(**{f"{name}_ratio_at_half": r[half][0] for name, r in ratio.items()})
 # :::{prf:proposition} Sparse weights
 # :label: prop-compressible-risk
 #
-# Let the loss take values in $[0,1]$ and be $\Lambda$-Lipschitz in $w\in\mathbb R^d$ for $\lVert w\rVert\le R$. Let $\mathcal R(w)$ be the risk and $\hat{\mathcal R}(w)$ the mean loss on $N$ independent samples. For $1\le k\le d$ and every width $\omega>0$ of a net, with probability at least $1-\delta$, for all $w$ with $\lVert w\rVert\le R$ at once and $\epsilon=\bar\sigma_k(w)_2$,
+# Let the loss take values in $[0,1]$ and be $\Lambda$-Lipschitz in $w\in\mathbb R^d$ for $\lVert w\rVert\le R$. Let $\mathcal R(w)$ be the risk and $\hat{\mathcal R}(w)$ the mean loss on $N$ independent samples. Fix $1\le k\le d$, the width $\omega>0$ of a net, and $0<\delta<1$. With probability at least $1-\delta$, for all $w$ with $\lVert w\rVert\le R$ at once and $\epsilon=\bar\sigma_k(w)_2$,
 #
 # $$
 # \begin{aligned}
@@ -719,7 +720,7 @@ record(**{f"{name}_ratio_at_half": r[half][0] for name, r in ratio.items()})
 # :::
 #
 # Heavy tails make $\epsilon$ small at a small $k$. How small must it be?
-# We take $d=10^5$ weights with stable entries, scaled to norm $R$, an optimistic $\Lambda R=1$, and $N=60\,000$ samples.
+# We take $d=10^5$ weights with stable entries, scaled to norm $R$, an optimistic $\Lambda R=1$, $N=60\,000$ samples, $\delta=0.05$, and the best $\omega$ for each $k$.
 
 # %%
 n_weights = 100000
@@ -737,7 +738,7 @@ for alpha in tail_indices:
     ]
 record(**{f"least_bound_{a:g}".replace(".", "_"): min(r) for a, r in risk.items()})
 
-# %% mystnb={"figure": {"caption": "Left: largest change of the output over the test inputs, divided by the bound {eq}`eq-compressible-perturbation`, for networks pruned by magnitude. Right: the bound {eq}`eq-compressible-risk` against the number of terms, for weights of four tail indices. Above 1 it says nothing.", "name": "fig-compressible-bounds"}, "image": {"alt": "Left: two curves between 0.005 and 0.1 on a logarithmic axis. Right: four curves with a minimum; those of index 1, 1.25 and 1.5 dip below 1, that of index 2 stays above."}}
+# %% mystnb={"figure": {"caption": "Left: largest change of the output over the test inputs, divided by the bound {eq}`eq-compressible-perturbation`, for networks pruned by magnitude. Right: the bound {eq}`eq-compressible-risk` against the number of terms, for weights of four tail indices. Above 1 it says nothing.", "name": "fig-compressible-bounds"}, "image": {"alt": "Left: two curves between 0.005 and 0.1 on a logarithmic axis. Right: the curves of index 1, 1.25 and 1.5 have a minimum below 1 and rise to 2; that of index 2 stays at 2 and above."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.3))
 for name, values in ratio.items():
     left.semilogy(shares, values, "o-", label=name)
@@ -751,8 +752,8 @@ _ = right.legend()
 
 # %% [markdown]
 # Both bounds are true and loose.
-# The first multiplies the worst directions of all layers, so it gets looser with depth: run the cells with `depth` 4. The changes made by pruning are no such directions: they are spread over all of them and partly cancel.
-# The second has a minimum in $k$: few terms lose norm, many terms cost samples. With this $\Lambda R$ it says something for tails far heavier than those of networks, and nothing for light ones.
+# The first assumes the worst direction in every layer, so it gets looser with depth: run the cells with `depth` 4. The changes made by pruning are spread over all directions and partly cancel.
+# For heavy tails the second has a minimum in $k$: few terms lose norm, many terms cost samples. With this $\Lambda R$ it says something for tails far heavier than those of networks, and nothing for light ones.
 # The order is the one that the papers claim, heavier tails and smaller bounds. The size is not that of an explanation.
 #
 # :::{admonition} Takeaway
@@ -764,8 +765,8 @@ _ = right.legend()
 #
 # The claims of this chapter are about draws from known laws, or hold for every matrix and network. The table of claims judges each; the tolerances of medians are the scatter of the draws, and they are wide where the law is heavy.
 # Three readings need care.
-# A short trial had found the slope $-0.425$ at $\alpha=1$, against $-\frac12$. The error of this law scatters by a factor of three, and a median of few vectors is not settled. With more vectors we find {claim}`barsbey-C4a`.
-# The theorem lets the error vanish. For $\alpha\ge1.75$ it does not vanish at the sizes of networks, and the papers' use of it there is qualitative.
+# A short trial had found the slope $-0.425$ at $\alpha=1$, against $-\frac12$. In the limit this error is distributed like a constant times $|Z|$ with a standard normal $Z$. Its quartiles are a factor 3.6 apart, and a median of few vectors is not settled. With more vectors we find {claim}`barsbey-C4a`.
+# The theorem lets the error vanish. For $\alpha\ge1.75$ it is far from zero at the sizes of networks. There the order of the errors is all that the theorem can explain.
 # And the pruning ratio of noise of kind I is large for light tails too.
 #
 # Whether trained weights obey any of these laws is a question for later chapters, as is what pruning does to them.
@@ -799,13 +800,13 @@ _ = right.legend()
 #     print(n, np.median(pruning.best_k_term_error(x, n // 10)), (m / np.log(n)) ** 0.5)
 # ```
 #
-# The prediction is right to several per cent. Corrections are of relative order $\frac1{\log n}$ and scatter is large, so more digits cannot be had.
+# The prediction is right to about ten per cent. Corrections are of relative order $\frac1{\log n}$ and scatter is large, so more digits cannot be had.
 # :::
 #
 # :::{exercise}
 # :label: ex-compressible-shares
 #
-# {prf:ref}`thm-compressible-rate` fixes $\kappa$ and lets $n$ grow. Fix $n$ and let $\kappa$ be small instead: show that $m_\kappa\simeq\frac{\alpha}{p-\alpha}\,c^{p/\alpha}\,\kappa^{1-p/\alpha}$, and that the error depends on $n$ and $\kappa$ through the number $k=\kappa n$ of kept terms alone.
+# {prf:ref}`thm-compressible-rate` fixes $\kappa$ and lets $n$ grow. Fix $n$ and let $\kappa$ be small instead: show that, for $\alpha<p$, $m_\kappa\simeq\frac{\alpha}{p-\alpha}\,c^{p/\alpha}\,\kappa^{1-p/\alpha}$, and that the limit law then depends on $n$ and $\kappa$ through the number $k=\kappa n$ of kept terms alone.
 # :::
 #
 # :::{solution} ex-compressible-shares
@@ -813,7 +814,7 @@ _ = right.legend()
 #
 # $m_\kappa=\int_0^{t}px^{p-1}P(|X|>x)\,dx-t^p\kappa$ at $t=t_\kappa$. For small $\kappa$, $t\simeq(c/\kappa)^{1/\alpha}$, and the integral is close to $\frac{pc}{p-\alpha}t^{p-\alpha}=\frac p{p-\alpha}\kappa t^p$. So $m_\kappa\simeq\frac\alpha{p-\alpha}\kappa t^p=\frac\alpha{p-\alpha}c^{p/\alpha}\kappa^{1-p/\alpha}$.
 # Then $\bar\sigma^p\simeq n^{1-p/\alpha}m_\kappa/S=\frac\alpha{p-\alpha}\,\frac{c^{p/\alpha}}S\,k^{1-p/\alpha}$.
-# A hundred terms give the same error in every long vector. With {prf:ref}`prop-compressible-order` the singular values of a square matrix inherit this from its entries, which is another proof of $\mathrm{err}_{\mathrm{SVD}}(\kappa m)=O(m^{1/2-1/\alpha})$.
+# A hundred terms leave an error of the same law in every long vector. With {prf:ref}`prop-compressible-order` the singular values of a square matrix inherit this from its entries: $k=\kappa m$ terms lead again to $\mathrm{err}_{\mathrm{SVD}}(\kappa m)=O(m^{1/2-1/\alpha})$.
 # :::
 #
 # :::{exercise}
