@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -100,6 +101,7 @@ def tiny_cli(tiny_book: Path):
     def start(*arguments: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "lib.book", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # background jobs ignore Ctrl-C
         return subprocess.Popen(command, cwd=tiny_book, env=environment, start_new_session=True, **pipes)
 
     return start
