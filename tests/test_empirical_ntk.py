@@ -11,6 +11,11 @@ from torch.func import functional_call, jacrev
 
 from lib import empirical_ntk, gradient_gram, ntk
 
+# Torch gives these warnings once per process: whichever test comes first sees them.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel"),
+    pytest.mark.filterwarnings("ignore:There is a performance drop"),
+]
 ACCURACY = 1e-12
 
 
@@ -199,8 +204,6 @@ def assert_equal(kernel, expected):
     np.testing.assert_allclose(kernel.numpy(), expected.numpy(), rtol=0, atol=ACCURACY * scale)
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("name", EVERY)
 def test_kernel_is_the_product_of_autograd_jacobians(name):
     model, x, y = build(name)
