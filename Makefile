@@ -12,7 +12,7 @@ book: .venv/.book
 test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 lint: .venv/.test
 	$(BIN)/ruff check --fix .

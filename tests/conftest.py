@@ -14,6 +14,9 @@ import pytest
 
 from lib.book import notebook
 
+# These build the book, or run it, in the folder _build that they share: one worker takes all of them.
+SITE = ("tests/test_site.py", "tests/test_how_to_run.py")
+
 NOTEBOOK = """# %% [markdown]
 # # Tiny
 
@@ -29,6 +32,21 @@ from lib import alpha
 
 print(alpha.value * n)
 """
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Deal tests to the workers one by one, but those of SITE together, and first.
+
+    `--dist loadgroup` would do, but pytest-xdist 3.8 marks groups in an attribute that pytest 9.2 no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "site" if nodeid.startswith(SITE) else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture

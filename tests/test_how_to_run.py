@@ -6,15 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from lib.book.notebook import ROOT
 
 PAGE = (ROOT / "book/how-to-run.md").read_text(encoding="utf-8")
 COMMANDS = "".join(re.findall(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)).splitlines()
 
 
-@pytest.mark.xdist_group("site")  # shares the folder _build with the tests of the built book
 def test_every_shell_command_on_the_page_works():
     assert len(COMMANDS) >= 9
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

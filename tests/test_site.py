@@ -12,8 +12,6 @@ from bs4 import BeautifulSoup
 
 from lib.book import claims, engine, kept, notebook
 
-pytestmark = pytest.mark.xdist_group("site")  # one process builds the book, and its tests use what it built
-
 # What a browser fetches by itself when it shows a page. Links that a reader follows by a click are not among them.
 FETCHED = {
     "script": "src",
