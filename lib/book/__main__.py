@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   sgd-book sweep 03 -g n_samples=500,1000 -g seed=0:5 -o results -j 2      a notebook over a grid of parameters
   sgd-book sweep --spec book/sweeps/NAME.yml --dry-run                     list the points of a sweep file
   sgd-book collect results -o results.csv                                  one table of what the points gave
+  sgd-book collect results --table prunings -o prunings.csv                a table that each point recorded, joined
 """
 
 
@@ -90,10 +91,10 @@ def sweep(options: argparse.Namespace) -> int:
 
 
 def collect(options: argparse.Namespace) -> int:
-    """Write the results of a sweep as one table: a row per point."""
+    """Write the results of a sweep as one table: a row per point, or per row of a table that the points recorded."""
     from lib.book import collect as gather
 
-    rows = gather.table(options.folder)
+    rows = gather.long_table(options.folder, options.table) if options.table else gather.table(options.folder)
     gather.write(rows, options.output)
     print(f"{options.output}: {len(rows)} rows, {len(rows.columns)} columns")
     return 0
@@ -262,6 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     profile(sub)
     sub = command("collect", collect)
     sub.add_argument("folder", type=Path, metavar="DIR", help="a sweep's folder")
+    sub.add_argument("--table", metavar="NAME", help="a table that the notebook recorded, with a row for each of its")
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="FILE.parquet or FILE.csv")
     sub = command("pair", pair)
     sub.add_argument("scripts", nargs="*", metavar="SCRIPT", help="notebooks/NN_slug.py; default: all")

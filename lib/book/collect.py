@@ -1,11 +1,11 @@
-"""Gather a sweep's results in one table: a row per point, ready for pandas."""
+"""Gather a sweep's results in one table, ready for pandas: a row per point, or per row that the points recorded."""
 
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lib.book import claims, engine, notebook
+from lib.book import claims, engine, notebook, tables
 
 
 def row(file: Path) -> dict[str, Any]:
@@ -31,6 +31,27 @@ def table(folder: Path) -> pd.DataFrame:
         raise ValueError(f"{folder} holds no executed notebook; run a sweep with `-o {folder}` first")
     rows = pd.DataFrame([row(file) for file in files])
     return rows.sort_values("executed_at", kind="stable", ignore_index=True)
+
+
+def long_table(folder: Path, name: str) -> pd.DataFrame:
+    """Return one table that the points of a sweep recorded: their rows, each with the row of its point before it.
+
+    A column of both is the table's; that of the point becomes `point_` and its name. Points that recorded no such
+    table, as those that failed before, have no row. Raises ValueError when no point has one.
+    """
+    points, pieces, names = table(folder), [], set()
+    for file in sorted(Path(folder).glob("*.ipynb")):
+        found = tables.recorded(file)
+        names |= set(found)
+        if name not in found:
+            continue
+        key = notebook.read(file)["metadata"]["sgd_book"]["key"]
+        point = points[points["key"] == key].rename(columns={c: f"point_{c}" for c in found[name]})
+        pieces.append(point.merge(found[name], how="cross"))
+    if not pieces:
+        known = ", ".join(sorted(names)) or "none"
+        raise ValueError(f"table is {name!r}; recorded in {folder}: {known}")
+    return pd.concat(pieces, ignore_index=True)
 
 
 def write(rows: pd.DataFrame, output: Path) -> None:
