@@ -137,7 +137,7 @@ def outlier(weights: torch.Tensor, directions: torch.Tensor, teacher: torch.Tens
 def _spike(theta_square: np.ndarray, overlap: np.ndarray, h: int, d: int) -> Spike:
     exists = theta_square > math.sqrt(h * d)
     t = np.where(exists, theta_square, math.sqrt(h * d))
-    cosine = np.sqrt(1 - h * d / t**2)
+    cosine = np.where(exists, np.sqrt(np.clip(1 - h * d / t**2, 0, None)), 0.0)
     return Spike(theta_square, exists, np.sqrt((t + h) * (t + d) / t), cosine, overlap * cosine)
 
 

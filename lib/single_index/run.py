@@ -155,8 +155,8 @@ def _groups(table: pd.DataFrame, sizes: dict, options: dict):
         rows = [part.index.to_numpy()[index] for index in rows]
         size = max(1, min(most, max(map(len, rows))))
         pieces = [row[i : i + size] for row in rows for i in range(0, len(row), size)]
-        for length, same in itertools.groupby(sorted(pieces, key=len), key=len):
-            same, together = list(same), max(1, most // length)
+        for length in sorted({len(piece) for piece in pieces}):
+            same, together = [piece for piece in pieces if len(piece) == length], max(1, most // length)
             for i in range(0, len(same), together):
                 members = np.stack(same[i : i + together])
                 seeds = table["seed"].to_numpy()[members[:, 0]]
