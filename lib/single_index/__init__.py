@@ -6,13 +6,15 @@ trained.table  # a row for each member, probe and ridge: losses, alignments
 trained.singular_values  # (members, probes, min(width, dim))
 
 `make` draws a problem, `gradient`, `gd_step` and `adam_step` are the steps, `features` and `ridge` the read-out.
-`one_step_theory` and `outlier` say what the first step does to the singular values.
+`one_step_theory` and `outlier` say what the first step does to the singular values, `expected_risk` what a read-out
+loses on new inputs.
 """
 
 from lib.single_index.network import SCALINGS, evaluate, features, gradient, output, ridge
 from lib.single_index.one_step import OneStep, Spike, one_step_theory, outlier
 from lib.single_index.optimizers import adam_step, gd_step, normalize, step_lr
 from lib.single_index.problem import Constants, Problem, gaussian_constants, make
+from lib.single_index.risk import Risk, expected_risk
 from lib.single_index.run import Trained, grid, train
 
 __all__ = [
@@ -20,10 +22,12 @@ __all__ = [
     "Constants",
     "OneStep",
     "Problem",
+    "Risk",
     "Spike",
     "Trained",
     "adam_step",
     "evaluate",
+    "expected_risk",
     "features",
     "gaussian_constants",
     "gd_step",
