@@ -31,7 +31,7 @@ def displayed(monkeypatch, tmp_path):
 
     def read():
         cell = {"cell_type": "code", "metadata": {}, "source": "", "outputs": outputs}
-        (tmp_path / "executed.ipynb").write_text(json.dumps({"cells": [cell]}, allow_nan=False))
+        (tmp_path / "executed.ipynb").write_text(json.dumps({"cells": [cell]}, allow_nan=False, sort_keys=True))
         return tables.recorded(tmp_path / "executed.ipynb")
 
     return read
@@ -45,6 +45,7 @@ def test_every_kind_of_column_comes_back_to_the_bit(displayed):
     frame["single"] = np.float32([0.1, 1, 2, 3])
     tables.record_table("all", frame)
     back = displayed()["all"]
+    assert list(back) == list(frame)
     pd.testing.assert_frame_equal(back[["number", "count", "yes"]], frame[["number", "count", "yes"]])
     assert back["text"].tolist() == frame["text"].tolist() and back["small"].tolist() == [0, 1, 2, 3]
     assert back["single"].tolist() == frame["single"].astype(float).tolist()

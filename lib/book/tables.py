@@ -21,8 +21,8 @@ def record_table(name: str, frame: pd.DataFrame) -> None:
         raise ValueError(f"name is {name!r}; allowed: letters, digits and underscores")
     if not frame.columns.is_unique or not all(isinstance(column, str) for column in frame):
         raise ValueError(f"columns are {list(frame)}; allowed: names that differ")
-    columns = {column: _encoded(column, frame[column]) for column in frame}
-    text = f"table {name}: {len(frame)} rows of {', '.join(columns)}"
+    columns = [_encoded(column, frame[column]) for column in frame]
+    text = f"table {name}: {len(frame)} rows of {', '.join(frame)}"
     display({MIME_TYPE: {"name": name, "columns": columns}, "text/plain": text}, raw=True)
 
 
@@ -30,7 +30,7 @@ def recorded(file: Path) -> dict[str, pd.DataFrame]:
     """Return the tables that an executed notebook recorded, by name; a name used twice has the rows of both."""
     found: dict[str, list[pd.DataFrame]] = {}
     for data in claims.displayed(notebook.read(file), MIME_TYPE):
-        columns = {column: _decoded(**encoded) for column, encoded in data["columns"].items()}
+        columns = {column["name"]: _decoded(column["kind"], column["cells"]) for column in data["columns"]}
         found.setdefault(data["name"], []).append(pd.DataFrame(columns))
     return {name: pd.concat(pieces, ignore_index=True) for name, pieces in found.items()}
 
@@ -41,7 +41,7 @@ def _encoded(column: str, values: pd.Series) -> dict:
     kind = {"b": "b", "i": "i", "u": "i", "f": "f"}.get(values.dtype.kind, "O")
     if kind == "O" and not all(isinstance(cell, str) for cell in cells):
         raise ValueError(f"column {column!r} holds {values.dtype}; allowed: numbers, truth values, or text in each row")
-    return {"kind": kind, "cells": [repr(float(cell)) for cell in cells] if kind == "f" else cells}
+    return {"name": column, "kind": kind, "cells": [repr(float(cell)) for cell in cells] if kind == "f" else cells}
 
 
 def _decoded(kind: str, cells: list) -> pd.Series:
