@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from conftest import finish, replace_last_cell
-from lib.book import tables
+from lib.book import tables, twins
 
 RECORD = """
 import pandas as pd
@@ -73,6 +73,13 @@ def test_a_name_used_twice_has_the_rows_of_both_and_an_empty_table_keeps_its_col
 def test_other_names_and_columns_are_refused(name, frame, said):
     with pytest.raises(ValueError, match=re.escape(said)):
         tables.record_table(name, frame)
+
+
+def test_a_page_shows_what_a_table_holds_and_not_its_rows():
+    output = {"output_type": "display_data", "data": {tables.MIME_TYPE: {}, "text/plain": "table a: 2 rows of x"}}
+    cell = {"cell_type": "code", "metadata": {}, "source": "", "outputs": [output]}
+    (shown,) = twins.merge_cell(cell, cell)["outputs"]
+    assert shown["data"] == {"text/plain": "table a: 2 rows of x"}
 
 
 def test_the_rows_of_all_points_make_one_table(tiny_book, tiny_cli):

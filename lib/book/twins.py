@@ -129,6 +129,8 @@ def _with_card(output: dict[str, Any], runs: Sequence[kept.Run]) -> dict[str, An
             same = [f"{n} = {claims.number(*run.values[n])}" for n in data[claims.SCALARS_MIME_TYPE] if n in run.values]
             lines += [f"profile {run.profile}: {', '.join(same)}"] if same else []
         return output | {"data": {"text/plain": "\n".join(lines)}}
+    if tables.MIME_TYPE in data:  # its rows are for `sgd-book collect`
+        return output | {"data": {"text/plain": data["text/plain"]}}
     if claims.MIME_TYPE not in data:
         return output
     key = data[claims.MIME_TYPE]["key"]
