@@ -10,7 +10,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from lib.book import claims, engine, kept, notebook, parameters
+from lib.book import claims, engine, kept, notebook, parameters, tables
 
 
 @dataclass(frozen=True)
