@@ -15,7 +15,8 @@ from lib.single_index.one_step import OneStep, Spike, one_step_theory, outlier
 from lib.single_index.optimizers import adam_step, gd_step, normalize, step_lr
 from lib.single_index.problem import Constants, Problem, gaussian_constants, make
 from lib.single_index.risk import Risk, expected_risk
-from lib.single_index.run import Trained, grid, train
+from lib.single_index.run import Trained, train
+from lib.single_index.settings import grid
 
 __all__ = [
     "SCALINGS",

@@ -1,10 +1,9 @@
 """Full-batch training of many students together: optimizers, learning rates, seeds and schedules, one row each."""
 
-import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from numbers import Real
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -12,31 +11,11 @@ import torch
 from numpy.typing import ArrayLike
 
 from lib.linearized import chosen_device, float_type
-from lib.single_index.network import SCALINGS, _ridges, evaluate, gradient
+from lib.single_index.network import SCALINGS, _ridges, evaluate, gradient, output
 from lib.single_index.optimizers import adam_step, gd_step, normalize, step_lr
 from lib.single_index.problem import Problem, make, positive_integer
+from lib.single_index.settings import checked
 
-# Columns of the settings, and what they are when left out.
-DEFAULTS = {
-    "optimizer": None,
-    "learning_rate": None,
-    "seed": 0,
-    "gamma": 1.0,
-    "step_size": 1,
-    "weight_decay": 0.0,
-    "weight_normalization": False,
-    "label_noise": 0.3,
-}
-OPTIMIZERS = ("gd", "adam")
-NUMBER = "a finite number >= 0"
-CHECKS = (
-    ("learning_rate", NUMBER, lambda v: np.isfinite(v) and v >= 0),
-    ("seed", "an integer in [0, 2^63)", lambda v: v == v // 1 and 0 <= v < 2**63),
-    ("gamma", "a number in (0, 1]", lambda v: 0 < v <= 1),
-    ("step_size", "an integer >= 1", lambda v: np.isfinite(v) and v == v // 1 >= 1),
-    ("weight_decay", NUMBER, lambda v: np.isfinite(v) and v >= 0),
-    ("label_noise", NUMBER, lambda v: np.isfinite(v) and v >= 0),
-)
 # Hidden weights of the members that train together: on the CPU those that its caches hold, on a GPU a share of what is
 # free, with so many copies of them, and of the activations that are evaluated, at work.
 GROUP, COPIES = 2**17, 16
@@ -67,21 +46,6 @@ class Trained:
             raise ValueError(f"member is {member}; allowed: 0 to {self.table['member'].max()}")
         seed, noise = int(rows["seed"].iloc[0]), float(rows["label_noise"].iloc[0])
         return make(**self.sizes, label_noise=noise, rng=np.random.default_rng(seed), device="cpu")
-
-
-def grid(**settings: object) -> pd.DataFrame:
-    """Every combination of some settings, one a row, the last named fastest.
-
-    settings: columns that `train` knows, each one value or several. Raises ValueError on an unknown name, or a setting
-    without a value. Used with tables joined by `pandas.concat` for grids that are not products.
-    """
-    for name, values in settings.items():
-        if name not in DEFAULTS:
-            raise ValueError(f"settings has {name!r}; allowed: {', '.join(DEFAULTS)}")
-        settings[name] = list(values) if np.iterable(values) and not isinstance(values, str) else [values]
-        if not settings[name]:
-            raise ValueError(f"{name} is empty; allowed: at least one value")
-    return pd.DataFrame(list(itertools.product(*settings.values())), columns=list(settings))
 
 
 def train(
@@ -124,14 +88,25 @@ def train(
     steps = list(dict.fromkeys((0, n_steps) if probes is None else probes))
     if not steps or steps != sorted(steps) or not all(s == int(s) and 0 <= s <= n_steps for s in steps):
         raise ValueError(f"probes is {probes!r}; allowed: ascending steps in [0, {n_steps}]")
-    table, ridges = _checked(settings), _ridges(ridge)
+    table, ridges = checked(settings), _ridges(ridge)
     options = {"dtype": float_type(dtype), "device": chosen_device(device)}
-    measure = {"losses": losses, "spectra": spectra, "keep_weights": keep_weights}
+
+    def look(weights, problem):
+        return _measured(weights, problem, ridges, losses, spectra, keep_weights)
+
+    def begin(problem):
+        """The first gradient, and what is measured before it: all members of a problem share them."""
+        weights = problem.weights.unsqueeze(1)
+        start = look(weights, problem) if 0 in steps else {}
+        if n_steps:
+            start["slope"], _ = gradient(weights, problem.readout, problem.inputs, problem.targets)
+        return start
+
     results: list[list[dict]] = [[] for _ in range(len(table))]
     with tqdm(total=n_steps * len(table), desc="train", unit="step", disable=not progress) as bar:
-        for members, problem in _groups(table, sizes, options):
-            probed = _run(table.iloc[members.ravel()], members.shape, problem, n_steps, steps, ridges, measure, bar)
-            for found in probed:
+        for members, problem, start in _groups(table, sizes, options, begin):
+            rows = table.iloc[members.ravel()]
+            for found in _run(rows, members.shape, problem, start, n_steps, steps, look, bar):
                 for i, member in enumerate(members.ravel()):
                     results[member].append({k: v.flatten(0, 1)[i].cpu() for k, v in found.items()})
     frame = _table(table, results, steps, ridges)
@@ -143,8 +118,15 @@ def train(
     return Trained(frame, values, stacked("weights") if keep_weights else None, tuple(map(int, steps)), sizes)
 
 
-def _groups(table: pd.DataFrame, sizes: dict, options: dict):
-    """Members that train together, (seeds, settings of each), and their problems stacked over the seeds."""
+def _groups(table: pd.DataFrame, sizes: dict, options: dict, begin: Callable[[Problem], dict]):
+    """Members that train together, (seeds, settings of each), their problems stacked over the seeds, and starts."""
+
+    @lru_cache(maxsize=2)
+    def draw(seed, noise):
+        problem = make(**sizes, label_noise=noise, rng=np.random.default_rng(seed), **options)
+        problem = problem.map(lambda tensor: tensor.unsqueeze(0))
+        return vars(problem), begin(problem)
+
     numbers = sizes["width"] * sizes["dim"]
     most = GROUP // numbers
     if options["device"].type == "cuda":
@@ -159,18 +141,16 @@ def _groups(table: pd.DataFrame, sizes: dict, options: dict):
             same, together = [piece for piece in pieces if len(piece) == length], max(1, most // length)
             for i in range(0, len(same), together):
                 members = np.stack(same[i : i + together])
-                seeds = table["seed"].to_numpy()[members[:, 0]]
-                yield members, _stack([
-                    make(**sizes, label_noise=noise, rng=np.random.default_rng(int(seed)), **options) for seed in seeds
-                ])  # fmt: skip
+                drawn = [draw(int(seed), noise) for seed in table["seed"].to_numpy()[members[:, 0]]]
+                tensors, start = (_joined(parts) for parts in zip(*drawn, strict=True))
+                yield members, Problem(**tensors), start
 
 
-def _stack(problems: list[Problem]) -> Problem:
-    names = vars(problems[0])
-    return replace(problems[0], **{name: torch.stack([getattr(p, name) for p in problems]) for name in names})
+def _joined(parts: tuple[dict[str, torch.Tensor], ...]) -> dict[str, torch.Tensor]:
+    return parts[0] if len(parts) == 1 else {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def _run(rows: pd.DataFrame, shape, problem: Problem, n_steps: int, probes, ridges, measure, bar):
+def _run(rows: pd.DataFrame, shape, problem: Problem, start: dict, n_steps: int, probes, look, bar):
     """Yield what was measured at each probe; all tensors lead with (seeds, settings of each)."""
     device = problem.weights.device
     column = {
@@ -183,12 +163,16 @@ def _run(rows: pd.DataFrame, shape, problem: Problem, n_steps: int, probes, ridg
     weights = problem.weights.unsqueeze(1).repeat(1, shape[1], 1, 1)
     for step in range(n_steps + 1):
         if step in probes:
-            yield _measured(weights, problem, ridges, **measure)
+            first = {name: v.expand(*shape, *v.shape[2:]) for name, v in start.items() if name != "slope"}
+            yield look(weights, problem) if step else first
         if step == n_steps:
             break
         if normal.any():
             weights = torch.where(normal, normalize(weights), weights)
-        slope, _ = gradient(weights, problem.readout, problem.inputs, problem.targets)
+        if step or normal.any():
+            slope, _ = gradient(weights, problem.readout, problem.inputs, problem.targets)
+        else:
+            slope = start["slope"].expand(weights.shape)
         rate = step_lr(column["learning_rate"], step + 1, column["gamma"], column["step_size"])
         if adam:
             weights, moments = adam_step(weights, slope, rate, moments=moments, step=step + 1, weight_decay=decay)
@@ -198,7 +182,8 @@ def _run(rows: pd.DataFrame, shape, problem: Problem, n_steps: int, probes, ridg
 
 
 def _measured(weights: torch.Tensor, problem: Problem, ridges, losses: bool, spectra: bool, keep_weights: bool):
-    _, loss = gradient(weights, problem.readout, problem.inputs, problem.targets)
+    outputs = output(weights, problem.readout, problem.inputs)
+    loss = (outputs - problem.targets.unsqueeze(1)).square().mean(-1)
     finite = torch.isfinite(weights).flatten(-2).all(-1)
     found = {"train_loss": torch.where(finite, loss, math.inf)}
     if losses:
@@ -228,27 +213,3 @@ def _table(settings: pd.DataFrame, results: list[list[dict]], probes, ridges) ->
                         row[name] = float(value[i] if value.ndim else value)
                 rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _checked(settings: pd.DataFrame | Mapping[str, ArrayLike]) -> pd.DataFrame:
-    """The settings with every column, one row a member, numbered from 0."""
-    given = pd.DataFrame(settings).reset_index(drop=True)
-    unknown = [name for name in given if name not in DEFAULTS]
-    if unknown or not len(given):
-        raise ValueError(f"settings has {len(given)} rows, columns {list(given)}; allowed: rows of {list(DEFAULTS)}")
-    table = pd.DataFrame(index=given.index)
-    for name, default in DEFAULTS.items():
-        if name not in given and default is None:
-            raise ValueError(f"settings lacks {name}; allowed: a table with optimizer and learning_rate")
-        table[name] = given.get(name, default)
-    if not table["optimizer"].isin(OPTIMIZERS).all():
-        raise ValueError(f"optimizer is {table['optimizer'].tolist()!r}; allowed: {', '.join(OPTIMIZERS)}")
-    if not table["weight_normalization"].map(lambda v: isinstance(v, bool | np.bool_)).all():
-        raise ValueError(f"weight_normalization is {table['weight_normalization'].tolist()!r}; allowed: True or False")
-    for name, allowed, test in CHECKS:
-        for value in table[name]:
-            if isinstance(value, bool) or not isinstance(value, Real) or not test(value):
-                raise ValueError(f"{name} is {value!r}; allowed: {allowed}")
-        table[name] = table[name].astype(np.int64 if "integer" in allowed else float)
-    table["weight_normalization"] = table["weight_normalization"].astype(bool)
-    return table
