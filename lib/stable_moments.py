@@ -2,7 +2,7 @@ r"""Moments of symmetric alpha-stable laws with characteristic function $\exp(-|
 
 With U uniform on $(0,\pi/2)$ and E exponential, $|X|=A(U)\,E^{b}$, where $b=(\alpha-1)/\alpha$ and
 $A(U)=\sin(\alpha U)\cos(U)^{-1/\alpha}\cos((1-\alpha)U)^{-b}$. The integral over E is an incomplete gamma function; the
-one over U is left to quadrature.
+one over U is left to quadrature. Whole moments and probabilities are those of `lib.stable`.
 """
 
 import itertools
@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy import integrate, optimize, special
+
+from lib import stable
 
 # Logarithms of E at the truncation, between which the integrand over U is smooth.
 _LEVELS = (-30.0, -8.0, -2.0, 0.0, 1.0, 2.0, 3.5)
@@ -22,12 +24,7 @@ def absolute(tail_index: float, p: float) -> float:
     tail_index: a number in (0, 2]; p: a number >= 0. Raises ValueError on values out of range.
     """
     _check(tail_index, p)
-    gaussian = float(2**p * special.gamma((1 + p) / 2) / np.sqrt(np.pi))
-    if tail_index == 2:
-        return gaussian
-    if p >= tail_index:
-        return np.inf
-    return gaussian * float(special.gamma(1 - p / tail_index) / special.gamma(1 - p / 2))
+    return float(stable.moment(p, tail_index))
 
 
 def truncated(tail_index: float, p: float, t: float) -> float:
@@ -65,17 +62,10 @@ def truncated(tail_index: float, p: float, t: float) -> float:
 def survival(tail_index: float, t: float) -> float:
     r"""$P(|X|>t)$, accurate far in the tail.
 
-    tail_index: a number in (0, 2]; t: a finite number >= 0. Relative error about 1e-9. Raises ValueError on values
-    out of range.
+    tail_index: a number in (0, 2]; t: a finite number >= 0. Raises ValueError on values out of range.
     """
     _check(tail_index, 0, t)
-    if t == 0:
-        return 1.0
-    if tail_index == 2:
-        return float(special.gammaincc(0.5, t * t / 4))
-    if tail_index == 1:
-        return 2 / np.pi * float(np.arctan2(1, t))
-    return _over_angles(tail_index, t, lambda _, edge: np.exp(-edge) if tail_index > 1 else -np.expm1(-edge))
+    return 2 * float(stable.sf(t, tail_index))
 
 
 def threshold(tail_index: float, kappa: float) -> float:
@@ -86,11 +76,7 @@ def threshold(tail_index: float, kappa: float) -> float:
     _check(tail_index, 0)
     if not 0 < kappa < 1:
         raise ValueError(f"kappa is {kappa}; allowed: a number in (0, 1)")
-
-    def excess(log_t):
-        return np.log(max(survival(tail_index, np.exp(log_t)), 1e-320) / kappa)
-
-    return _crossing(excess)
+    return -float(stable.ppf(kappa / 2, tail_index))
 
 
 def truncation(tail_index: float, p: float, share: float) -> float:
@@ -131,7 +117,7 @@ def positive_median(index: float) -> float:
     return float(np.exp(shift * (1 - index) / index))
 
 
-def _over_angles(tail_index: float, t: float, part: Callable[[float, float], float], reach: float = 600) -> float:
+def _over_angles(tail_index: float, t: float, part: Callable[[float, float], float], reach: float) -> float:
     """Mean over U of part(log A(U), e), where e is the E at which |X| = t, its logarithm clipped to -reach."""
     b = (tail_index - 1) / tail_index
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.pruning.weights import Pruned, Weight, counts, median, norm, relative_error, scale_of
+from lib.pruning.weights import Pruned, Weight, centred, counts, norm, relative_error, scale_of
 
 if TYPE_CHECKING:
     import torch
@@ -54,8 +54,7 @@ class LowRank:
         matrix = self.weight.values.flatten(2).double()
         self.norms = norm(matrix, (1, 2))
         self.shape = tuple(matrix.shape[1:])
-        self.medians = median(matrix, 1) if center else None
-        matrix = matrix - self.medians if center else matrix
+        matrix, self.medians = centred(matrix, center)
         self.wide = self.shape[0] < self.shape[1]
         self.matrix = matrix.mT if self.wide else matrix  # the decomposition of a tall matrix is the faster one
         scale = scale_of(self.matrix, (1, 2))

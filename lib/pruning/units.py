@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.pruning.weights import Pruned, Weight, ascending, counts, median, norm, relative_error, scale_of
+from lib.pruning.weights import Pruned, Weight, ascending, centred, counts, norm, relative_error, scale_of
 
 if TYPE_CHECKING:
     import torch
@@ -115,16 +115,15 @@ class Units:
         self.rows = [_to_rows(weight.values, by) for weight in self.weights]
         if len({(len(row), row.device) for row in self.rows}) > 1:
             raise ValueError("weights differ in their members or devices; allowed: as many members on one device")
-        self.medians = [median(row.double(), 1) if center else None for row in self.rows]
         self.splits = [row.shape[1] for row in self.rows]
-        centred = [row if m is None else row.double() - m for row, m in zip(self.rows, self.medians, strict=True)]
+        rows, self.medians = zip(*(centred(row, center) for row in self.rows), strict=True)
         if by == "entry":  # single precision is enough to order its own numbers
-            sizes = [row[..., 0].abs() for row in centred]
+            sizes = [row[..., 0].abs() for row in rows]
             self.sizes = torch.cat([size.float() if size.itemsize < 4 else size for size in sizes], 1)
             scale = scale_of(self.sizes, 1)
         else:  # squared norms, over the square of a scale
-            scale = scale_of(centred[0], (1, 2))
-            self.sizes = (centred[0] / scale).square().sum(2)
+            scale = scale_of(rows[0], (1, 2))
+            self.sizes = (rows[0] / scale).square().sum(2)
         # Units go in the order of their keys: `ranked` holds the keys in that order, `sums` what they take with them.
         self.keys = self.sizes if rng is None else _drawn(self.sizes, rng)
         self.ranked = ascending(self.keys)

@@ -95,6 +95,14 @@ def median(values: "torch.Tensor", axis: int) -> "torch.Tensor":
     return ((ranked[..., (n - 1) // 2] + ranked[..., n // 2]) / 2).unsqueeze(axis)
 
 
+def centred(values: "torch.Tensor", center: bool) -> "tuple[torch.Tensor, torch.Tensor | None]":
+    """Values (members, rows, columns) less the median of each column, and the medians; or as they are, and None."""
+    if not center:
+        return values, None
+    middle = median(values.double(), 1)
+    return values.double() - middle, middle
+
+
 def scale_of(values: "torch.Tensor", axes: int | tuple[int, ...]) -> "torch.Tensor":
     """A power of two no less than the largest size along axes, which stay with length one: see `power_of_two`."""
     import torch
