@@ -331,8 +331,11 @@ def test_phases_of_made_spectra():
         found = esd.phase(rng(19).permutation(values), shape)
         assert found.name == name, found
         assert found.outliers == np.sum(values > esd.edge(shape)) and found.hill == pytest.approx(esd.hill(values))
+        below = [np.mean(values < v) - law.cdf(v / 300) for v in values]
+        upto = [np.mean(values <= v) - law.cdf(v / 300) for v in values]
+        assert found.distance == pytest.approx(np.abs(below + upto).max(), abs=1e-12)
     assert esd.phase(bulk, shape).distance == pytest.approx(0.5 / 200, abs=1e-9)
-    assert esd.phase(np.full(200, 1e9), shape).distance == 1
+    assert esd.phase(np.full(200, 1e9), shape).distance == pytest.approx(1)
     assert esd.phase(bulk, (200, 300)).name == "random-like"
 
 

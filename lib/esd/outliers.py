@@ -65,7 +65,7 @@ def edge(shape: tuple[int, int]) -> float:
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase by name (one of `PHASES`), with what decides it: outliers, distance of the rest to noise, exponent."""
+    """A phase by name (one of `PHASES`), with what decides it: outliers, distance to noise, exponent."""
 
     name: str
     outliers: int
@@ -76,8 +76,8 @@ class Phase:
 def phase(eigenvalues: ArrayLike, shape: tuple[int, int]) -> Phase:
     r"""The phase of a spectrum, by a rule of ours: thresholds on three numbers.
 
-    outliers: eigenvalues above `edge`. distance: Kolmogorov-Smirnov distance $\Delta$ of the others to the law of
-    Marchenko and Pastur for entries of variance 1 (1 if there are no others). hill: `hill`, whose limit for noise of
+    outliers: eigenvalues above `edge`. distance: Kolmogorov-Smirnov distance $\Delta$ of all eigenvalues to the law of
+    Marchenko and Pastur for entries of variance 1; an outlier adds at most 1/k. hill: `hill`, whose limit for noise of
     this shape is $\alpha_0$. In this order, the first that holds:
 
     - rank-collapse: at least 5 % of the eigenvalues are below $10^{-5}\lambda_1$;
@@ -94,12 +94,9 @@ def phase(eigenvalues: ArrayLike, shape: tuple[int, int]) -> Phase:
     if values.shape != (min(h, d),) or not values[-1]:
         raise ValueError(f"eigenvalues has shape {values.shape}; allowed: ({min(h, d)},), the largest positive")
     law = marchenko_pastur(min(h, d) / max(h, d))
-    rest = values[values <= edge(shape)] / max(h, d)
-    outliers = len(values) - len(rest)
-    distance = 1.0
-    if len(rest):
-        below = law.cdf(rest) - np.arange(len(rest)) / len(rest)
-        distance = float(max(below.max(), (1 / len(rest) - below).max()))
+    k, outliers = len(values), int(np.sum(values > edge(shape)))
+    above = np.arange(1, k + 1) / k - law.cdf(values / max(h, d))
+    distance = float(max(above.max(), 1 / k - above.min()))
     collapsed = np.mean(values < 1e-5 * values[-1]) >= 0.05
     exponent = float(hill(values)) if values[len(values) // 2] > 0 else np.inf
     name = "bulk+spike"
