@@ -20,7 +20,7 @@ def test_averages_of_features_by_monte_carlo():
     a = np.linalg.solve(omega + 0.1 * np.eye(h), f)
     found = expected_risk(weights, p.teacher, 10**9, 0.1)
     assert found.missed == pytest.approx(0.25 - 2 * f @ a + a @ omega @ a, abs=1e-3)  # about two standard errors
-    assert found.kappa == pytest.approx(0.1, rel=1e-7) and found.variance == pytest.approx(0, abs=1e-7)
+    assert found.effective_ridge == pytest.approx(0.1, rel=1e-7) and found.variance == pytest.approx(0, abs=1e-7)
 
 
 def test_features_of_one_direction_by_quadrature():

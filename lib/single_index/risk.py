@@ -21,13 +21,13 @@ class Risk:
 
     test_loss: floor + missed + variance. missed: the part of the linear signal, of square 1/4, that the read-out of
     an infinite sample would not have, at a ridge as strong as the finite sample makes it. variance: what the noise in
-    the n targets costs. kappa: that ridge.
+    the n targets costs. effective_ridge: $\bar\lambda$, that ridge.
     """
 
     test_loss: np.ndarray
     missed: np.ndarray
     variance: np.ndarray
-    kappa: np.ndarray
+    effective_ridge: np.ndarray
 
 
 def expected_risk(
@@ -42,12 +42,12 @@ def expected_risk(
     r"""Expected test loss of the ridge read-out on n samples that are independent of the weights.
 
     With features $\phi(x)=\tanh(Wx/d^p)$, $\Omega=E\phi\phi^T$ and $\Phi=E\,\phi\,y$ the ridge $\lambda$ acts like
-    $\kappa\ge\lambda$ in an infinite sample, and the loss is
-    $$\kappa\Big(1-\frac{\mathrm{df}_1}n\Big)=\lambda,\qquad
+    $\bar\lambda\ge\lambda$ in an infinite sample, and the loss is
+    $$\bar\lambda\Big(1-\frac{\mathrm{df}_1}n\Big)=\lambda,\qquad
     \frac{\sigma^2+B}{1-\mathrm{df}_2/n},\quad
-    B=\frac14-\Phi^T\big[(\Omega+\kappa)^{-1}+\kappa(\Omega+\kappa)^{-2}\big]\Phi,$$
-    $\mathrm{df}_i=\mathrm{Tr}\,\Omega^i(\Omega+\kappa)^{-i}$ and $\sigma^2$ the floor of `gaussian_constants`. Both
-    averages follow from the Hermite coefficients of tanh. Exact for Gaussian features, in the limit of large n, d, h.
+    B=\frac14-\Phi^T\big[(\Omega+\bar\lambda)^{-1}+\bar\lambda(\Omega+\bar\lambda)^{-2}\big]\Phi,$$
+    $\mathrm{df}_i=\mathrm{Tr}\,\Omega^i(\Omega+\bar\lambda)^{-i}$ and $\sigma^2$ the floor of `gaussian_constants`.
+    Both averages follow from the Hermite coefficients of tanh. Exact for Gaussian features in the limit of large sizes.
     Features of trained weights that depend on few directions are not Gaussian, and it is an approximation.
     weights: (h, d); teacher: (d,), of length one; n_samples: n >= 1; ridge: one or several; scaling: as for
     `features`. Raises ValueError on values out of range, and weights that are not finite.
@@ -75,13 +75,13 @@ def expected_risk(
     values = np.maximum(values, 0)
     signal = (vectors.T @ (constants.teacher_slope * coefficients[0] * (rows @ teacher))) ** 2
     ridges = np.array(_ridges(ridge))
-    kappa = np.array([_effective(values, n_samples, r) for r in ridges])
-    shifted = values + kappa[:, None]
-    missed = constants.teacher_slope**2 - (signal / shifted * (1 + kappa[:, None] / shifted)).sum(1)
+    effective = np.array([_effective(values, n_samples, r) for r in ridges])
+    shifted = values + effective[:, None]
+    missed = constants.teacher_slope**2 - (signal / shifted * (1 + effective[:, None] / shifted)).sum(1)
     missed = np.maximum(missed, 0)
     share = ((values / shifted) ** 2).sum(1) / n_samples
     total = (constants.floor + missed) / (1 - share)
-    found = (total, missed, total - missed - constants.floor, kappa)
+    found = (total, missed, total - missed - constants.floor, effective)
     return Risk(*(v if np.ndim(ridge) else v[0] for v in found))
 
 
@@ -99,12 +99,12 @@ def _hermite(scales: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def _effective(values: np.ndarray, n: int, ridge: float) -> float:
-    """The root of kappa (1 - df1 / n) = ridge; the left side rises, by bisection on a logarithmic scale."""
+    """The root e of e (1 - df1 / n) = ridge, whose left side rises with e; by bisection of log e."""
     low, high = math.log(ridge), math.log(ridge + values.sum() / n)
     for _ in range(60):
         middle = (low + high) / 2
-        kappa = math.exp(middle)
-        if kappa - (kappa * values / (values + kappa)).sum() / n < ridge:
+        e = math.exp(middle)
+        if e - (e * values / (values + e)).sum() / n < ridge:
             low = middle
         else:
             high = middle
