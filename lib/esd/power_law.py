@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from lib.esd.spectra import spectrum
 
-_QUANTILES = (16, 128)  # positions at which a start is bounded before its distance is computed
+_QUANTILES = (16, 64, 256, 1024)  # positions at which a start is bounded before its distance is computed
 _BLOCK = 1 << 13  # starts bounded at once
 
 
@@ -84,7 +84,7 @@ def fit_power_law(eigenvalues: ArrayLike) -> PowerLaw:
     rates = counts[:-1] / sums  # alpha - 1
     best, start = np.inf, -1
     left, bounds = np.arange(len(rates)), np.zeros(len(rates))
-    for quantiles in _QUANTILES:  # a coarse bound of all, a finer one of the few that the coarse one leaves
+    for quantiles in _QUANTILES:  # a coarse bound of all, finer ones of the few that these leave
         left = left[bounds <= best * (1 + 1e-9)]  # the factor is for the rounding of bounds
         bounds = _bounds(left, quantiles, logs, below, counts, rates)
         first = left[np.argmin(bounds)]
