@@ -330,7 +330,7 @@ GOOD = {"optimizer": "gd", "learning_rate": 1.0}
         ({"weight_decay": -0.1}, "weight_decay"),
         ({"weight_normalization": 1}, "weight_normalization"),
         ({"label_noise": -0.1}, "label_noise"),
-        ({"momentum": 0.9}, "settings"),
+        ({"nesterov": True}, "settings"),
     ],
 )
 def test_wrong_settings(change, word):
@@ -376,7 +376,7 @@ def test_other_wrong_arguments():
         (lambda: single_index.ridge(p.inputs, p.targets, -1.0), "ridge"),
         (lambda: single_index.adam_step(p.weights, p.weights, 0.1, step=0), "step"),
         (lambda: single_index.adam_step(p.weights, p.weights, 0.1, step=2), "moments"),
-        (lambda: single_index.grid(momentum=0.9), "settings"),
+        (lambda: single_index.grid(nesterov=True), "settings"),
         (lambda: single_index.grid(optimizer=[]), "optimizer"),
         (lambda: single_index.train({"optimizer": ["gd"]}, **TINY, n_steps=1), "settings"),
         (lambda: single_index.train({k: [v] for k, v in GOOD.items()}, **TINY, n_steps=0).problem(1), "member"),

@@ -12,7 +12,7 @@ loses on new inputs.
 
 from lib.single_index.network import SCALINGS, evaluate, features, gradient, output, ridge
 from lib.single_index.one_step import OneStep, Spike, one_step_theory, outlier
-from lib.single_index.optimizers import adam_step, gd_step, normalize, step_lr
+from lib.single_index.optimizers import adam_step, gd_step, normalize, step_lr, velocity
 from lib.single_index.problem import Constants, Problem, gaussian_constants, make
 from lib.single_index.risk import Risk, expected_risk
 from lib.single_index.run import Trained, train
@@ -42,4 +42,5 @@ __all__ = [
     "ridge",
     "step_lr",
     "train",
+    "velocity",
 ]

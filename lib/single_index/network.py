@@ -39,7 +39,7 @@ def gradient(
 
     weights: (..., h, d); readout: (..., h); inputs: (..., n, d); targets: (..., n); returns (..., h, d) and (...).
     Samples go in blocks, so that memory does not grow with n. Raises ValueError on axes that do not fit.
-    Kothapalli et al. 2025, arXiv:2406.04657.
+    Kothapalli et al. 2025, arXiv:2406.04657. Derived in: notebooks/16_one_step.
     """
     _check(weights, readout, inputs, targets)
     (h, d), n = weights.shape[-2:], inputs.shape[-2]

@@ -56,6 +56,7 @@ class OneStep:
         r"""The spike after a GD step. With $q=2\mu_1\eta/d$: $\theta^2/d=q^2V-2q\mu_1$.
 
         learning_rate: numbers >= 0; the spike has their shape. Raises ValueError on negative ones.
+        Derived in: notebooks/16_one_step.
         """
         c = gaussian_constants(self.label_noise)
         q = 2 * c.slope * _rates(learning_rate) / self.dim
@@ -69,6 +70,7 @@ class OneStep:
         with $c=\mu_1\chi/\sqrt V$; $d+\theta^2$ is its largest eigenvalue.
 
         learning_rate: numbers >= 0 of order $1/\sqrt h$; the spike has their shape. Raises ValueError on negative ones.
+        Derived in: notebooks/16_one_step.
         """
         c = gaussian_constants(self.label_noise)
         e = _rates(learning_rate) * math.sqrt(self.width)
@@ -92,6 +94,7 @@ def one_step_theory(width: int, dim: int, n_samples: int, label_noise: float = 0
     $\big(\kappa^2+(1-\frac2\pi)\frac{c^2}s\big)e^2-2\sqrt{2/\pi}\,ce-s=0$, $c=\mu_1\chi/\sqrt V$.
 
     width h, dim d, n_samples n: integers >= 1. label_noise: of the targets, >= 0. Raises ValueError on others.
+    Derived in: notebooks/16_one_step.
     """
     for name, value in {"width": width, "dim": dim, "n_samples": n_samples}.items():
         positive_integer(name, value)
@@ -119,7 +122,7 @@ def outlier(weights: torch.Tensor, directions: torch.Tensor, teacher: torch.Tens
     for GD the direction is a, for Adam they are a and sign(a), and sign(a) alone is not enough.
 
     weights: (..., h, d) after the step; directions: (..., k, h), k < h, or (..., h); teacher: (..., d), of length one.
-    Raises ValueError on axes that do not fit.
+    Raises ValueError on axes that do not fit. Derived in: notebooks/16_one_step.
     """
     h, d = weights.shape[-2:]
     directions = directions.unsqueeze(-2) if directions.ndim == weights.ndim - 1 else directions

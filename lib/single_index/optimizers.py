@@ -16,9 +16,29 @@ def gd_step(
 ) -> torch.Tensor:
     r"""Return the weights after a step of gradient descent, $W-\eta(G+\lambda W)$.
 
-    weights, gradient: (..., h, d); learning_rate, weight_decay: numbers or (...). The step of `torch.optim.SGD`.
+    weights, gradient: (..., h, d); learning_rate, weight_decay: numbers or (...). The step of `torch.optim.SGD`; with
+    momentum, `velocity` takes the place of the gradient.
     """
     return weights - _number(learning_rate, weights) * _decayed(weights, gradient, weight_decay)
+
+
+def velocity(
+    weights: torch.Tensor,
+    gradient: torch.Tensor,
+    momentum: float | torch.Tensor,
+    *,
+    last: torch.Tensor | None = None,
+    weight_decay: float | torch.Tensor = 0.0,
+) -> torch.Tensor:
+    r"""Return what gradient descent with momentum steps along, $u\leftarrow\beta u+G+\lambda W$.
+
+    The buffer of `torch.optim.SGD`: the learning rate stands outside, as in `gd_step(weights, velocity, rate)`.
+
+    weights, gradient: (..., h, d); momentum, weight_decay: numbers or (...). last: what the step before returned, or
+    None before the first step.
+    """
+    gradient = _decayed(weights, gradient, weight_decay)
+    return gradient if last is None else _number(momentum, weights) * last + gradient
 
 
 def adam_step(

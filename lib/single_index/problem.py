@@ -106,7 +106,7 @@ def gaussian_constants(label_noise: float = 0.3) -> Constants:
     """Averages over a standard normal number that enter the theory of the first step, for one label noise.
 
     By the trapezoidal rule on the line, whose error is far below rounding here. Raises ValueError on a negative
-    label_noise.
+    label_noise. Derived in: notebooks/16_one_step.
     """
     if not (np.isfinite(label_noise) and label_noise >= 0):
         raise ValueError(f"label_noise is {label_noise}; allowed: a finite number >= 0")

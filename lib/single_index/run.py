@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from lib.linearized import chosen_device, float_type
 from lib.single_index.network import SCALINGS, _ridges, evaluate, gradient, output
-from lib.single_index.optimizers import adam_step, gd_step, normalize, step_lr
+from lib.single_index.optimizers import adam_step, gd_step, normalize, step_lr, velocity
 from lib.single_index.problem import Problem, make, positive_integer
 from lib.single_index.settings import checked
 
@@ -68,8 +68,8 @@ def train(
     r"""Train the hidden weights of many students by full-batch steps, and measure them at probes.
 
     settings: a table with columns optimizer ("gd" or "adam"), learning_rate and any of seed, gamma and step_size (of
-    `step_lr`), weight_decay, weight_normalization (before each forward pass; probed weights are those after the step),
-    label_noise. Members of one seed share teacher, samples and start: the problem is
+    `step_lr`), momentum (of gd), weight_decay, weight_normalization (before each forward pass; probed weights are those
+    after the step), label_noise. Members of one seed share teacher, samples and start: the problem is
     `make(dim, width, n_samples, rng=np.random.default_rng(seed))`, so those of another n_samples share teacher and
     start too.
     dim d, width h, n_samples n, n_test: integers >= 1. n_steps: >= 0. probes: steps in [0, n_steps], ascending; the
@@ -155,11 +155,11 @@ def _run(rows: pd.DataFrame, shape, problem: Problem, start: dict, n_steps: int,
     device = problem.weights.device
     column = {
         name: torch.tensor(rows[name].to_numpy(copy=True), device=device).reshape(shape)
-        for name in ("learning_rate", "gamma", "step_size", "weight_decay", "weight_normalization")
+        for name in ("learning_rate", "gamma", "step_size", "momentum", "weight_decay", "weight_normalization")
     }
     decay = column["weight_decay"] if column["weight_decay"].any() else 0.0
     normal = column["weight_normalization"][..., None, None]
-    adam, moments = rows["optimizer"].iloc[0] == "adam", None
+    adam, moments, last = rows["optimizer"].iloc[0] == "adam", None, None
     weights = problem.weights.unsqueeze(1).repeat(1, shape[1], 1, 1)
     for step in range(n_steps + 1):
         if step in probes:
@@ -176,6 +176,9 @@ def _run(rows: pd.DataFrame, shape, problem: Problem, start: dict, n_steps: int,
         rate = step_lr(column["learning_rate"], step + 1, column["gamma"], column["step_size"])
         if adam:
             weights, moments = adam_step(weights, slope, rate, moments=moments, step=step + 1, weight_decay=decay)
+        elif column["momentum"].any():
+            last = velocity(weights, slope, column["momentum"], last=last, weight_decay=decay)
+            weights = gd_step(weights, last, rate)
         else:
             weights = gd_step(weights, slope, rate, weight_decay=decay)
         bar.update(weights.shape[0] * weights.shape[1])

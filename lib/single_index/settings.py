@@ -15,6 +15,7 @@ DEFAULTS = {
     "seed": 0,
     "gamma": 1.0,
     "step_size": 1,
+    "momentum": 0.0,
     "weight_decay": 0.0,
     "weight_normalization": False,
     "label_noise": 0.3,
@@ -26,6 +27,7 @@ CHECKS = (
     ("seed", "an integer in [0, 2^63)", lambda v: v == v // 1 and 0 <= v < 2**63),
     ("gamma", "a number in (0, 1]", lambda v: 0 < v <= 1),
     ("step_size", "an integer >= 1", lambda v: np.isfinite(v) and v == v // 1 >= 1),
+    ("momentum", "a number in [0, 1)", lambda v: 0 <= v < 1),
     ("weight_decay", NUMBER, lambda v: np.isfinite(v) and v >= 0),
     ("label_noise", NUMBER, lambda v: np.isfinite(v) and v >= 0),
 )
@@ -67,4 +69,6 @@ def checked(settings: pd.DataFrame | Mapping[str, ArrayLike]) -> pd.DataFrame:
                 raise ValueError(f"{name} is {value!r}; allowed: {allowed}")
         table[name] = table[name].astype(np.int64 if "integer" in allowed else float)
     table["weight_normalization"] = table["weight_normalization"].astype(bool)
+    if (table["momentum"] > 0)[table["optimizer"] == "adam"].any():
+        raise ValueError(f"momentum is {table['momentum'].tolist()}; allowed with adam, which has its own: 0")
     return table
