@@ -64,7 +64,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import datasets, ensemble, networks, pruning, stopping, tails, training
+from lib import datasets, networks, pruning, pruning_curves, stopping, tails, training
 from lib.book import figures, notebook, record
 from lib.book.tables import record_table
 
@@ -214,7 +214,8 @@ indices.set_index("layer").T.round(3)
 # %% [markdown]
 # ## Prunings
 #
-# Each method prunes the network at each target. The count of what remains is that of {doc}`13_compressible_laws`: medians and both factors of a low rank count, and so do the layers that are left alone.
+# Each method prunes the network at each target: `pruning_curves.accuracy`. What remains is counted as in {doc}`13_compressible_laws`: medians and both factors of a low rank count, and so do the layers that are left alone.
+# `pruning_ratio` is the share of the pruned layers that is gone, `change` their mean relative error.
 # Nothing is trained again.
 
 # %%
@@ -226,39 +227,42 @@ ratios = {
 }
 plural = {"ratio": "ratios", "error": "errors", "energy": "energies"}[target]
 device = "cuda" if torch.cuda.is_available() else "cpu"
-model = ensemble.of(build(torch.Generator().manual_seed(seed)))
+on_device = {name: w.to(device) for name, w in weights.items()}
+sizes = [w[0].numel() for w in weights.values()]
+prunable = sum(sizes[l] for l in layers) if layers else n_parameters
+module = build(torch.Generator().manual_seed(seed))
 sets = {"test": test, "train": train} if prune_train else {"test": test}
-sets = {
-    name: (torch.tensor(x, **options).to(device), torch.tensor(y).to(device))
-    for name, (x, y) in sets.items()
-}
 
 
 def prunings(method):
     """One row per target."""
-    values = targets or ratios.get(method, ratios["magnitude"])
-    own = {"by": unit, "conv_by": conv_unit} if method == "node" else {}
-    own |= {"rng": np.random.default_rng(seed)} if method == "random" else {}
-    on_device = {name: w.to(device) for name, w in weights.items()}
-    path = pruning.prune_path(
-        on_device, method, layers=layers or None, center=center, stacked=True,
-        **{plural: values}, **own,
-    )  # fmt: skip
-    for value, (network, remaining) in zip(values, path, strict=True):
-        row = {"method": method, "target": target, "value": float(value)}
-        row |= {"remaining": remaining.remaining[0]}
-        row |= {"layers_pruning_ratio": remaining.pruning_ratio[0]}
-        for name, samples in sets.items():
-            row[f"{name}_loss"], row[f"{name}_accuracy"] = (
-                found[0] for found in ensemble.evaluate(model, network, *samples)
-            )
-        yield row
+    chosen = {"layers": layers or None, "center": center}
+    chosen[plural] = targets or ratios.get(method, ratios["magnitude"])
+    if method == "node":
+        chosen |= {"by": unit, "conv_by": conv_unit}
+    curves = {}
+    for name, (x, y) in sets.items():
+        own = {"rng": np.random.default_rng(seed)} if method == "random" else {}
+        curves[name] = pruning_curves.accuracy(
+            module, on_device, method, x, y, **chosen, **own
+        )
+    curve = curves["test"]
+    rows = {"method": method, "target": target, "value": curve[target]}
+    rows |= {"remaining": curve["remaining"], "change": curve["change"]}
+    rows["pruning_ratio"] = (1 - curve["remaining"]) * n_parameters / prunable
+    for name, curve in curves.items():
+        rows[f"{name}_loss"], rows[f"{name}_accuracy"] = (
+            curve["loss"],
+            curve["accuracy"],
+        )
+    return pd.DataFrame(rows)
 
 
-rows = [row for method in methods for row in prunings(method)] if usable else []
-table = pd.DataFrame(rows, columns=None if rows else ["method"])
+table = pd.DataFrame(columns=["method"])
+if usable:
+    table = pd.concat([prunings(method) for method in methods], ignore_index=True)
 record_table("prunings", table)
-table.round(4)
+table.drop(columns="target", errors="ignore").round(4)
 
 # %% [markdown]
 # {numref}`fig-train-and-prune` shows both.
