@@ -68,10 +68,6 @@ class Decisions:
             x = _biased(x.amax(2) if self._pool > 1 else x[:, :, 0], bias)
         return self._apply(self._after, weights, x, context)
 
-    def of_own(self, weights: Weights, inputs: torch.Tensor, context: int | None = None) -> torch.Tensor:
-        """d (networks, n) of inputs (networks, n, d), which may be differentiated."""
-        return self._apply(self._parts, weights, self._images(inputs), context)
-
     def _images(self, inputs: torch.Tensor) -> torch.Tensor:
         return inputs.unflatten(2, self.image_shape).permute(0, 2, 3, 4, 1).contiguous()
 
@@ -87,7 +83,7 @@ class Decisions:
             elif isinstance(module, nn.MaxPool2d):
                 x = _max_pool(x, module.kernel_size)
             elif isinstance(module, nn.ReLU):
-                x = x.relu() if x.requires_grad else x.relu_()
+                x = x.relu_()
             elif isinstance(module, nn.Flatten):
                 x = x.flatten(1, 3).transpose(1, 2).contiguous()
             elif isinstance(module, BatchNorm):
@@ -211,7 +207,7 @@ def _patches(x: torch.Tensor, layer: nn.Conv2d) -> tuple[torch.Tensor, int, int]
     if p:
         x = functional.pad(x, (0, 0, p, p, p, p))
     height, width = x.shape[2] - k + 1, x.shape[3] - k + 1
-    return _Patches.apply(x, k) if x.requires_grad else _unfold(x, k), height, width
+    return _unfold(x, k), height, width
 
 
 def _unfold(x: torch.Tensor, k: int) -> torch.Tensor:
@@ -222,37 +218,12 @@ def _unfold(x: torch.Tensor, k: int) -> torch.Tensor:
     return view.reshape(networks, channels * k * k, rows * run)
 
 
-class _Patches(torch.autograd.Function):
-    """`_unfold`, whose gradient is a sum of k^2 shifted images."""
-
-    @staticmethod
-    def forward(ctx, x, k):
-        ctx.shape, ctx.k = x.shape, k
-        return _unfold(x.contiguous(), k)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        networks, channels, height, width, n = ctx.shape
-        k = ctx.k
-        rows, columns = height - k + 1, width - k + 1
-        gradient = gradient.view(networks, channels, k, k, rows, columns, n)
-        total = gradient.new_zeros(ctx.shape)
-        for i in range(k):
-            for j in range(k):
-                total[:, :, i : i + rows, j : j + columns] += gradient[:, :, i, j]
-        return total, None
-
-
 def _max_pool(x: torch.Tensor, k: int) -> torch.Tensor:
-    """Maxima of squares k x k; in gradients the first of equal ones counts, row by row, as in torch."""
+    """Maxima of squares k x k."""
     height, width = x.shape[2] // k * k, x.shape[3] // k * k
     x = x[:, :, :height, :width]
-
-    def larger(a, b):
-        return torch.where(b > a, b, a) if a.requires_grad else torch.maximum(a, b)
-
-    x = functools.reduce(larger, [x[:, :, :, j::k] for j in range(k)])
-    return functools.reduce(larger, [x[:, :, i::k] for i in range(k)])
+    x = functools.reduce(torch.maximum, [x[:, :, i::k] for i in range(k)])
+    return functools.reduce(torch.maximum, [x[:, :, :, j::k] for j in range(k)])
 
 
 def _batch_norm(x, weight, bias, eps: float, context: int | None) -> torch.Tensor:

@@ -19,7 +19,7 @@ PRIORS = ("uniform", "uniform02", "kaiming", "kaiming_gaussian")
 class Law:
     """How one parameter is drawn: `center` + `spread` x, with x uniform on [-1, 1] or standard normal.
 
-    A spread of 0 makes a constant. shape: that of the parameter. weight: whether it is the weight of a layer.
+    A spread of 0 makes a constant. shape: that of the parameter. bias: whether it is that of a layer, which is 0.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Law:
     center: float
     spread: float
     normal: bool = False
-    weight: bool = False
+    bias: bool = False
 
 
 def laws(network: nn.Module, prior: str) -> list[Law]:
@@ -47,9 +47,9 @@ def laws(network: nn.Module, prior: str) -> list[Law]:
             variance = 2 / math.prod(shape[1:])
             spread = {"uniform": 1.0, "uniform02": 0.2, "kaiming": math.sqrt(3 * variance)}.get(prior)
             normal = spread is None
-            found.append(Law(name, shape, 0.0, math.sqrt(variance) if normal else spread, normal, True))
+            found.append(Law(name, shape, 0.0, math.sqrt(variance) if normal else spread, normal))
         elif isinstance(layer, nn.Linear | nn.Conv2d):
-            found.append(Law(name, shape, 0.0, 0.0))
+            found.append(Law(name, shape, 0.0, 0.0, bias=True))
         elif name.endswith("weight"):
             found.append(Law(name, shape, 1.0, 0.1 if bounded else 0.0))
         else:

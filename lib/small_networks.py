@@ -4,6 +4,7 @@ Plain torch modules, flattened samples (N, d) in, logits (N, 2) out. `lib.guess`
 `lib.training` trains them, and `lib.decisions` evaluates many at once.
 """
 
+import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -38,11 +39,12 @@ class Images(nn.Module):
 class BatchNorm(nn.Module):
     r"""Batch norm by the statistics of the batch given, always: $\gamma (x - m) / \sqrt{v + 10^{-5}} + \beta$.
 
-    It keeps no running statistics, so that many networks are evaluated or trained together. `lib.decisions` takes the
-    statistics of one set of samples to others.
+    It keeps no running statistics, so that many networks are evaluated or trained together. With `context` m, set by
+    `with_context`, the statistics are those of the first m samples, and the others see the variance divided by
+    (numbers - 1), as in the evaluation mode of torch after one pass over the m.
     """
 
-    eps = 1e-5
+    eps, context = 1e-5, None
 
     def __init__(self, channels: int, dtype: torch.dtype) -> None:
         super().__init__()
@@ -50,8 +52,14 @@ class BatchNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels, dtype=dtype))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        variance, mean = torch.var_mean(x, (0, 2, 3), correction=0, keepdim=True)
-        return (x - mean) * torch.rsqrt(variance + self.eps) * self.weight[:, None, None] + self.bias[:, None, None]
+        head = x if self.context is None else x[: self.context]
+        variance, mean = torch.var_mean(head, (0, 2, 3), correction=0, keepdim=True)
+        found = (head - mean) * torch.rsqrt(variance + self.eps)
+        if self.context is not None:
+            count = head[:, 0].numel()
+            others = (x[self.context :] - mean) * torch.rsqrt(variance * (count / (count - 1)) + self.eps)
+            found = torch.cat([found, others])
+        return found * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 class Residual(nn.Sequential):
@@ -73,6 +81,15 @@ class Scale(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.factor)
+
+
+def with_context(network: nn.Module, n_samples: int | None) -> nn.Module:
+    """A copy of a network whose batch norms take their statistics from the first so many samples of what they see."""
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        if isinstance(module, BatchNorm):
+            module.context = n_samples
+    return network
 
 
 def lenet(

@@ -205,7 +205,10 @@ def test_draws_of_batch_norm():
     assert -0.05 <= weights["2.bias"].min() < -0.04 and 0.04 < weights["2.bias"].max() <= 0.05
     draws = Draws(NETWORKS["resnet"], "kaiming", 0, torch.device("cpu"))
     weights = draws.weights(draws.rows(0))
-    assert torch.all(weights["2.weight"] == 1) and "2.bias" not in weights
+    assert torch.all(weights["2.weight"] == 1) and not weights["2.bias"].any()
+    inputs, labels = samples(4)
+    found = guess.search(NETWORKS["resnet"], inputs, labels, 2, seed=0, prior="kaiming_gaussian", device="cpu")
+    assert len(found.weights[4]["2.bias"]) == 2
 
 
 # --- files and interruptions ----------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ class Draws:
             raise ValueError(f"seed is {seed!r}; allowed: an integer in [0, 2^63)")
         everything = laws(network, prior)
         self.laws = [law for law in everything if law.spread]
-        self.constants = [law for law in everything if not law.spread and law.center]
+        self.constants = [law for law in everything if not law.spread and not law.bias]
         self.seed, self.device = int(seed), device
         sizes = [math.prod(law.shape) for law in self.laws]
         self.size, self.normal = sum(sizes), any(law.normal for law in self.laws)
