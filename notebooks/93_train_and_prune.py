@@ -5,6 +5,7 @@
 # This notebook trains one network as {cite:t}`barsbey2021heavy` or {cite:t}`wan2023implicit` do, estimates the tail indices of its layers, and prunes it.
 # It is made to be swept: a sweep gives one row per training, one table of tail indices and one of prunings.
 # [How to run](../book/how-to-run.md) shows the commands, and has sweep files for all settings of the first paper.
+# The synthetic layers of that paper are in {doc}`13_compressible_laws`, which can be swept too.
 
 # %% tags=["remove-cell"]
 # On Colab: fetch the book and what it imports. Anywhere else this cell does nothing.
@@ -59,6 +60,8 @@ dtype: str = "float32"  # numbers; one of float32, float64
 checkpoints: str = ""  # folder of kept trainings, from the book's root; empty: none
 
 # %%
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -250,11 +253,8 @@ def prunings(method):
     rows = {"method": method, "target": target, "value": curve[target]}
     rows |= {"remaining": curve["remaining"], "change": curve["change"]}
     rows["pruning_ratio"] = (1 - curve["remaining"]) * n_parameters / prunable
-    for name, curve in curves.items():
-        rows[f"{name}_loss"], rows[f"{name}_accuracy"] = (
-            curve["loss"],
-            curve["accuracy"],
-        )
+    for name, what in itertools.product(sets, ["loss", "accuracy"]):
+        rows[f"{name}_{what}"] = curves[name][what]
     return pd.DataFrame(rows)
 
 
@@ -262,7 +262,7 @@ table = pd.DataFrame(columns=["method"])
 if usable:
     table = pd.concat([prunings(method) for method in methods], ignore_index=True)
 record_table("prunings", table)
-table.drop(columns="target", errors="ignore").round(4)
+table.drop(columns="target", errors="ignore").round(3)
 
 # %% [markdown]
 # {numref}`fig-train-and-prune` shows both.
@@ -274,6 +274,7 @@ if usable:
         left.plot(indices["position"], indices[name], "o-", label=name)
     for method, group in table.groupby("method", sort=False):
         right.plot(1 - group["remaining"], group["test_accuracy"], ".-", label=method)
+    left.set_xticks(indices["position"])
     left.legend()
     right.legend()
 left.set(xlabel="layer", ylabel="tail index")
