@@ -36,8 +36,8 @@ indices: list[float] = [1.75, 1.8, 1.9]  # of kind I; in [1.1, 1.99]
 weak: float = 0.01  # scale of weak noise; in [0.0001, 1]
 medium: float = 0.02  # of medium noise; in [0.0001, 1]
 strong: float = 0.06  # of strong noise; in [0.0001, 1]
-n_seeds: int = 7  # networks for each setting of kind I; in [1, 50]
-n_few: int = 5  # networks for each setting of the others; in [1, 50]
+n_seeds: int = 7  # networks without noise and for kind I; in [1, 50]
+n_few: int = 5  # networks for each setting of the others, and at 1.8; in [1, 50]
 target: float = 0.95  # training accuracy at which training stops; in [0.1, 1]
 max_steps: int = 1000  # SGD steps at most; in [10, 100000]
 evaluate_every: int = 25  # SGD steps between looks at the accuracy; in [1, 1000]
@@ -217,14 +217,14 @@ for letter, values in zip("abcd", gaps.values(), strict=True):
 # Let $1<\alpha<2$ and let $b$ be the drift.
 #
 # 1. *At the times of the steps*, for $b(\theta)=-\lambda\theta$, $\hat\theta_{T/\eta}-\theta_T$ is stable of scale $\sigma\big(\int_0^T|e^{-\lambda s}-(1-\lambda\eta)^{\lfloor s/\eta\rfloor}|^\alpha ds\big)^{1/\alpha}$, which is of order $\eta$.
-# 2. *Between them*, for a bounded $b$, $|\hat\theta_{\lfloor t/\eta\rfloor}-\theta_t|$ is at least of order $\eta^{1/\alpha}$ just before a step: the noise of the step is still missing.
-# 3. *The worst of $n$ units*, just before a step: with the median close to $\sigma\big(\frac{c_\alpha}{\log2}\,n\eta\big)^{1/\alpha}$ for $n\to\infty$ and $n\eta\to0$, where $c_\alpha$ is the tail constant of {eq}`eq-stable-tail`.
+# 2. *Just before a step*, for the same drift or a bounded one, the error is of order $\eta^{1/\alpha}$: the noise of the step is still missing.
+# 3. *The worst of $n$ missing increments* has a median close to $\sigma\big(\frac{c_\alpha}{\log2}\,n\eta\big)^{1/\alpha}$ for large $n$, where $c_\alpha$ is the tail constant of {eq}`eq-stable-tail`.
 # :::
 #
 # :::{prf:proof}
 # *First part.* $\theta_T=\sigma\int_0^Te^{-\lambda(T-u)}dL_u$. In the scheme the increment of a step is multiplied by $1-\lambda\eta$ in each later step. With $s=T-u$ there are $\lfloor s/\eta\rfloor$ of these. Subtract; scales add in the power $\alpha$. The difference in the bars is $-\lambda\eta e^{-\lambda s}\big(\frac s\eta-\lfloor\frac s\eta\rfloor-\frac{\lambda s}2\big)+O(\eta^2)$.
 #
-# *Second part.* The difference is the increment of $L$ since the last step, of scale up to $\sigma\eta^{1/\alpha}$, plus the error at the last step and a drift of at most $\eta\sup|b|$. Both of these are of order $\eta$.
+# *Second part.* The difference is the increment of $L$ since the last step, of scale up to $\sigma\eta^{1/\alpha}$, plus the error at the last step and the drift during one step, at most $\eta\sup|b|$ if $b$ is bounded. Neither is of larger order than $\eta^{1/\alpha}$.
 #
 # *Third part.* $P(|\Delta|\le x)^n=\frac12$ for independent increments $\Delta$ of scale $\sigma\eta^{1/\alpha}$. Their tail is $P(|\Delta|>x)\simeq c_\alpha\sigma^\alpha\eta\,x^{-\alpha}$, and $nP(|\Delta|>x)\simeq\log2$.
 # :::
@@ -391,7 +391,11 @@ def build(generator):
 
 few = [1.75, 1.9, 2.0]
 cases = [("none", 2.0, 0.0, n_seeds)]
-cases += [("I", a, s, n_seeds) for s in (weak, medium, strong) for a in indices]
+cases += [
+    ("I", a, s, n_few if a == 1.8 else n_seeds)
+    for s in (weak, medium, strong)
+    for a in indices
+]
 cases += [("I", 2.0, strong * 2**0.5, n_few)]  # the published draws are narrower there
 cases += [("II", a, strong, n_few) for a in few] + [
     ("III", a, strong, n_few) for a in few[:2]
@@ -433,7 +437,7 @@ def judge(key, values, note=""):
     """Measure a claim by a median over networks.
 
     Its error: half the distance to the end of the 95 % bootstrap interval, on the side
-    of the claim's bound. Medians of few heavy-tailed numbers have no other fair one.
+    of the claim's bound. Heavy-tailed numbers make it lopsided.
     """
     middle, spec = np.median(values), registry()[key]
     drawn = np.random.default_rng(seed).choice(values, (4000, len(values)))
@@ -452,7 +456,7 @@ for kind, a, scale, _ in cases:
     low, mid, high = np.quantile(columns["ratio"], [0.25, 0.5, 0.75])
     reached = (of(kind, a, scale, "status") == "converged").mean()
     rows[kind, a if kind != "none" else "", f"{scale:.3g}"] = [
-        f"{mid:.3f} ({low:.2f} to {high:.2f})", np.median(columns["iterations"]), f"{reached:.0%}",
+        f"{mid:.3f} ({low:.2f} to {high:.2f})", f"{np.median(columns['iterations']):.0f}", f"{reached:.0%}",
         *(f"{np.median(columns[name]):.3f}" for name in ("test_accuracy", "after")),
     ]  # fmt: skip
 names = [
@@ -493,6 +497,7 @@ first_kind = table[table["noise"] == "I"]
 alone = np.array([without_gradient(row) for _, row in first_kind.iterrows()])
 apart = np.abs(first_kind["ratio"].to_numpy() - alone)
 judge("wan-noise-alone", apart, note=f"{len(apart)} networks")
+record(noise_alone_largest=apart.max())
 
 # %% mystnb={"figure": {"caption": "Pruning ratio of trained networks: single networks (dots) and medians (bars). Panels: kind of noise and its scale. Dashes: without noise. At $\\alpha=2$ the noise of kind I is Gaussian, and the ratio is high all the same.", "name": "fig-heavy-ratio"}, "image": {"alt": "Five panels with dots over tail indices. For kind I the medians fall with alpha and rise from panel to panel with the scale, up to 0.7; dots scatter up to 1. Kinds II and III lie lower."}}
 panels = [("I", weak), ("I", medium), ("I", strong), ("II", strong), ("III", strong)]
@@ -612,7 +617,8 @@ right.set(xlabel="share of units removed", title="test accuracy", ylim=(0, 1))
 _ = right.legend(fontsize=8.5)
 # %% [markdown]
 # Weak noise costs little, as the paper says. Strong noise of kind I costs much: when units go in the order of norms that are mostly noise, useful units go with them.
-# The right panel is the fair comparison. The pruning ratio at a fixed $\rho$ grows with the noise because the norms spread, and not because the function needs fewer units. When the same *number* of units goes from each network, the noisy ones never win on these data.
+# In the left panel networks of all kinds and scales lie near one curve: what a network loses depends on how many units went, and hardly on which noise spread their norms.
+# The right panel is the fair comparison. The pruning ratio at a fixed $\rho$ grows with the noise because the norms spread, and not because the function needs fewer units. When the same *number* of units goes from each network, the one without noise keeps most: {claim}`wan-C7f` is the difference to it under strong noise, with half of the units gone.
 #
 # ## A blind spot
 #
@@ -632,9 +638,9 @@ _ = right.legend(fontsize=8.5)
 #
 # The noise collects in a direction that the network does not see. The squared norm of a column is that of its part across $\mathbf 1$, plus the square of the part along it, $\big((\theta^{\mathrm{free}}\cdot\mathbf 1)/\sqrt r+g\big)^2$. The column norms get heavy tails, the pruning ratio rises, and the function is the one that SGD alone would have found.
 #
-# This is no far-fetched case. Series are usually standardised one by one, and then each sums to zero. The series of ECG5000, on which the paper runs its first experiment, are of this kind. Chapter 15's run on real data measures their sums.
+# This is no far-fetched case. Series are usually standardised one by one, and then each sums to zero. The series of ECG5000, one of the paper's data sets, are of this kind. The run of this chapter on real data measures their sums: {claim}`wan-C12a`.
 #
-# Here every image has its mean subtracted. We train in double precision, with and without noise, and compare whole histories.
+# Without real data every image of the digits has its mean subtracted. We train in double precision, with and without noise, and compare whole histories.
 
 # %%
 if blind == "digits":
@@ -664,7 +670,7 @@ grid = [
 unseen = training.train_grid(
     build_blind, (x[:n_blind_train], y[:n_blind_train]), pd.concat(grid, ignore_index=True),
     stopping.reached(target, max_steps=max_steps, hopeless=1.25 / n_classes if n_classes > 2 else 0.53),
-    test=(x[n_blind_train:], y[n_blind_train:]), evaluate_every=10,
+    test=(x[n_blind_train:], y[n_blind_train:]), evaluate_every=25 if blind == "digits" else 10,
 )  # fmt: skip
 
 # %%
@@ -746,8 +752,8 @@ left.legend()
 _ = right.set(xlabel="share of units removed", title="test accuracy")
 
 # %% [markdown]
-# The histories agree at every evaluation, the outputs to rounding. The ratio has risen as on ordinary images.
-# So a high pruning ratio under kind I need not mean anything for the function. And pruning such a network by norm is pruning at random, within the scatter. That it costs little is due to the width: two thousand units for this task are many more than it needs.
+# The histories agree at every evaluation, and the outputs to rounding. The ratio has risen all the same.
+# So a high pruning ratio under kind I need not mean anything for the function. And pruning such a network by norm is pruning at random, within the scatter. That it costs little is due to the width: the network has many more units than the task needs.
 #
 # Whoever uses noise of kind I should look at the sums of the inputs first, and compare with random pruning in any case. Kinds II and III have no such direction.
 #
@@ -756,13 +762,40 @@ _ = right.set(xlabel="share of units removed", title="test accuracy")
 # The pruning ratio measures the spread of the norms. Under noise this is the spread of the noise. Whether units are dispensable is another question, and random pruning at equal numbers is the control that answers it.
 # :::
 #
+# ## On real data
+#
+# The profile `mnist` runs the cells above on 6000 images of MNIST, with other scales of the noise, and the blind spot on ECG5000: the heartbeats of class 1 against all others, 500 for training. This is what it found.
+#
+# | MNIST, kind I | |
+# |---|---|
+# | pruning ratio without noise | {claim}`wan-C13a` |
+# | with $\sigma=0.002$, $\alpha=1.75$ | {claim}`wan-C13b` |
+# | the same, less that at $\alpha=1.9$ | {claim}`wan-C13c` |
+# | test accuracy lost by pruning it | {claim}`wan-C13e` |
+# | with half of the units, less that without noise | {claim}`wan-C13f` |
+# | share at the target with $\sigma=0.01$, $\alpha=1.75$ | {claim}`wan-C13d` |
+#
+# | ECG5000, kind I, $\alpha=1.75$ | |
+# |---|---|
+# | largest $\lvert\mathbf 1^Tx\rvert/(\lVert x\rVert\sqrt r)$ | {claim}`wan-C12a` |
+# | largest change of an output by the noise | {claim}`wan-C12b` |
+# | evaluations that differ | {claim}`wan-C12c` |
+# | rise of the pruning ratio | {claim}`wan-C12d` |
+# | test accuracy lost by pruning | {claim}`wan-C12e` |
+# | half of the units by norm, less at random | {claim}`wan-C12f` |
+#
+# On ECG5000 the noise of kind I is invisible to the network, and the ratio rises: whatever the paper's figures for this kind and data set show, the function of the networks has no part in it.
+# This task is learned in some ten steps, so the noise has little time to grow, and nearly any half of the units is enough.
+#
 # ## What did not reproduce
 #
-# *Accuracy after pruning.* For weak noise it is kept, for strong noise of kind I it is not: {claim}`wan-C7c`. How strong the noise of the paper's experiments is, relative to the norms, we do not know for most of them: the scales are not in the published code.
+# *Accuracy after pruning.* For weak and medium noise the median loses about a percent or less, which is within the errors of what the paper says. For strong noise of kind I much is lost: {claim}`wan-C7c`. Kinds II and III lie between ({claim}`wan-C7d`, {claim}`wan-C7e`). How strong the noise of the paper's experiments is, relative to the norms, we do not know for most of them: the scales are not in the published code.
 #
 # *Noise as a help for pruning.* At equal numbers of units the networks trained with noise are worse: {claim}`wan-C7f`. This is our comparison, not one of the paper.
 #
-# *No harm to training.* Strong noise of kind I slows training ({claim}`wan-C6b`), and some runs end before they reach the target. Noise of kinds II and III speeds it up: the noise makes the first layer larger.
+# *No harm to training.* The networks that reach the target are as good on test images as those without noise ({claim}`wan-C6a`). But strong noise of kind I makes training take longer ({claim}`wan-C6b`), and some runs do not reach the target. Noise of kinds II and III speeds it up in the table: it makes the weights of the first layer larger.
+#
+# *A wide enough layer.* The paper's theorem speaks of many units. Without a gradient, initial weights and the same noise give the same ratio ({claim}`wan-noise-alone`). So the experiment does not test what the limit says about the dynamics.
 #
 # *What we could not check.* The paper's tables, deeper networks, convolutional ones and CIFAR are not part of this chapter. Its theorem fixes the output layer and divides by $n$. The experiments, theirs and ours, do neither.
 #
