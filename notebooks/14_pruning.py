@@ -172,19 +172,12 @@ tables = [
     t.table.assign(rate=t.table.learning_rate / t.table.batch_size) for t in trained
 ]
 every = pd.concat(tables, ignore_index=True)
+fine = ~every.status.isin(["diverged", "stuck"])
+every = every.assign(trained=fine, test_accuracy=every.test_accuracy.where(fine))
+record(failed=(~fine).sum(), out_of_steps=(every.status == "out of steps").sum())
 ended = every[every.batch_size == batch_size].groupby(every.rate.round(6))
-record(
-    failed=every.status.isin(["diverged", "stuck"]).sum(),
-    out_of_steps=(every.status == "out of steps").sum(),
-)
-ended.agg(
-    trained=(
-        "status",
-        lambda v: f"{(~v.isin(['diverged', 'stuck'])).sum()} of {len(v)}",
-    ),
-    steps=("iterations", "median"),
-    test_accuracy=("test_accuracy", "mean"),
-).rename_axis("η/b").round(4)
+columns = {"trained": "sum", "iterations": "median", "test_accuracy": "mean"}
+ended.agg(columns).rename_axis("η/b").round(4)
 
 # %% [markdown]
 # At the upper end some runs diverge, or all units of a layer die. They have no accuracy to lose, and we leave them out.
@@ -350,14 +343,20 @@ rows = {}
 for name, table in variants.items():
     part = at(None, 0.9, table)
     means = part.groupby("rate").accuracy.mean()
-    rows[name] = [f"{means[rate]:.3f}" for rate in picked]
-    rows[name] += ["{:.2f} ± {:.2f}".format(*correlation(part))]
+    mean, error = correlation(part)
+    rows[name] = [
+        *(f"{means[rate]:.3f}" for rate in picked),
+        f"{mean:.2f} ± {error:.2f}",
+    ]
+    record(**{"rank_correlation_" + name.replace(",", "").replace(" ", "_"): mean})
 header = [f"η/b = {rate:g}" for rate in picked] + ["rank correlation"]
 pd.DataFrame.from_dict(rows, orient="index", columns=header)
 
 # %% [markdown]
-# Whether a median or a zero replaces what is pruned matters little for entries. The method matters: its sign is not the same for all of them.
-# A statement "large $\eta/b$ is better under pruning" needs the words "by which method, and by how much".
+# Whether a median or a zero replaces what is pruned matters little for entries. The rest matters a great deal.
+# Global pruning takes from each layer what it can spare, and larger $\eta/b$ then tends to be better. So it is when the last layer is pruned as well: at small $\eta/b$ it bears pruning badly.
+# The published code reports the last layer as pruned and leaves it whole, as we shall see. On this grid that alone decides about the sign.
+# A statement "large $\eta/b$ is better under pruning" needs the words "by which method, in which layers, and by how much".
 #
 # ## Do the weights compress?
 #
@@ -407,14 +406,14 @@ def measured(s):
 
 layers = pd.DataFrame([row for s in range(n_seeds) for row in measured(s)])
 reference = {"entries": {}, "rows": {}}
-side = width if width < 1000 else 1000
+side = min(width, 256)
 for alpha in [1.5, 1.6, 1.7, 1.8, 1.9, 2.0]:
-    single = [stable.sample(alpha, (side, side), rng=rng) for _ in range(9)]
-    whole = [stable.sample_isotropic(alpha, side, side, rng=rng) for _ in range(9)]
+    single = (stable.sample(alpha, (side, side), rng=rng) for _ in range(25))
+    whole = (stable.sample_isotropic(alpha, side, side, rng=rng) for _ in range(25))
     reference["entries"][alpha] = np.median([ratio(W) for W in single])
     reference["rows"][alpha] = np.median([ratio(W) for W in whole])
 
-# %% mystnb={"figure": {"caption": "Pruning ratio at 10 % error of the final network against the tail index of the averaged one, a dot for each network, coloured by $\\eta/b$. Dashes: untrained uniform (lower) and Gaussian layers. Lines: stable layers with independent entries (upper) and with independent rows. Boxes, with MNIST only: ranges read off the published figure for four hidden layers of 2048 units.", "name": "fig-pruning-layers"}, "image": {"alt": "Three panels for first, middle and last layers. Dots rise from the lower dashed line at index 2 to the left as they get darker."}}
+# %% mystnb={"figure": {"caption": "Pruning ratio at 10 % error of the final network against the tail index of the averaged one, a dot for each network, coloured by $\\eta/b$. Dashes: untrained uniform (lower) and Gaussian layers. Lines: medians of stable layers of at most $256\\times256$ with independent entries (upper) and with independent rows. Boxes, with MNIST only: ranges read off the published figure for four hidden layers of 2048 units.", "name": "fig-pruning-layers"}, "image": {"alt": "Three panels for first, middle and last layers. Dots rise from the lower dashed line at index 2 to the left as they get darker."}}
 places = {
     "first layer": [0],
     "middle layers": list(range(1, depth)),
@@ -594,7 +593,9 @@ report.rename_axis("η/b").round(3)
 # Networks of large $\eta/b$ need far fewer numbers for it. In this sense the theory works. But an equal error in the weights is not an equal loss for the function.
 # The first column says why. The update alone does most of the work, at every $\eta/b$, so the initial weights are ballast.
 # A small relative error is hard to reach for a network with much ballast, and much of the error it makes is error in the ballast, which no output depends on.
-# At large $\eta/b$ the ballast is negligible. What is pruned there is what the network has learned.
+# At large $\eta/b$ the ballast is small. What is pruned there is what the network has learned.
+# For singular values the figure shows it: with growing $\eta/b$ the weights change less and the outputs more.
+# For magnitude both change less, and accuracy does not gain from it. It depends on the few samples near a decision, not on the norm of a change.
 #
 # :::{admonition} Takeaway
 # :class: tip
@@ -792,8 +793,10 @@ pd.DataFrame.from_dict(rows, orient="index", columns=header).round(3)
 #
 # ## What did not reproduce
 #
-# *Accuracy under pruning improves with $\eta/b$.* This is the paper's claim, for CIFAR-10 and MNIST and larger networks. On our grid it fails for singular values, clearly and in the opposite direction, and for local magnitude, where there is no order: {claim}`barsbey-C13b`, {claim}`barsbey-C13a`.
-# Nodes go the paper's way by less than the scatter of test samples: {claim}`barsbey-C13c`.
+# *Accuracy under pruning improves with $\eta/b$.* This is the paper's claim, for CIFAR-10 and MNIST and larger networks.
+# On our grid it fails for singular values, clearly and in the opposite direction: {claim}`barsbey-C13b`. It fails for local magnitude when the last layer stays: {claim}`barsbey-C13a`.
+# Nodes go the paper's way, by little: {claim}`barsbey-C13c`, and the whole range is {claim}`barsbey-C13g`.
+# Two variants that we had not asked about beforehand go its way too, global magnitude and local magnitude with the last layer. They are in the table above. No claim was made of them after the fact.
 # An earlier trial had found the largest learning rate best at 95 %, on one seed. Over seeds we find {claim}`barsbey-C13h`.
 #
 # Our networks are small, and on the digits the loss at which training ends is larger than the paper's. With the profile `mnist` the same cells run on real images and wider layers; the table of claims has both.
