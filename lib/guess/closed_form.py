@@ -48,7 +48,8 @@ def equal_cosines(cosine: float, n: int) -> float:
 
     $\int \Phi\big(t \sqrt{\rho / (1 - \rho)}\big)^n \varphi(t)\,dt$: a shared part of the values, and one of each. It
     is $2^{-n}$ at 0, $1 / (n + 1)$ at 1/2, and 1/2 at 1. With a direction that separates the
-    classes, fitting n samples costs about a logarithm of n in bits, and not n. Raises ValueError on values out of range.
+    classes, fitting n samples costs about a logarithm of n in bits, and not n.
+    Raises ValueError on values out of range.
     """
     from scipy.integrate import quad
     from scipy.stats import norm
