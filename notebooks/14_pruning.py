@@ -506,7 +506,7 @@ summary.set_axis(names, axis=1).rename_axis("η/b").round(3)
 #
 # :::{admonition} Takeaway
 # :class: tip
-# With $\eta/b$ the ratio at 10 % error grows and the tail index falls, without exception. In these networks both measure how differently rows and columns are scaled.
+# With $\eta/b$ the ratio at 10 % error grows and the tail index falls. In these networks both measure how differently rows and columns are scaled.
 # :::
 #
 # ## Why accuracy does not follow
