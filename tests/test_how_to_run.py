@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ COMMANDS = "".join(re.findall(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)).spli
 
 
 def test_every_shell_command_on_the_page_works():
-    assert len(COMMANDS) >= 9
+    assert len(COMMANDS) >= 11
+    shutil.rmtree(ROOT / "_build/how-to", ignore_errors=True)  # results of older code would count as rows, too
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for command in COMMANDS:
         done = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True)
