@@ -4,7 +4,7 @@
 # A trained network loses most of its weights. What does it still do?
 # {cite:t}`barsbey2021heavy` argue that a large ratio $\eta/b$ of learning rate and batch size makes weights heavy-tailed, that heavy tails make them compressible, and that such networks keep their accuracy when they are pruned.
 # {doc}`Chapter 13 <13_compressible_laws>` is about the second step, for independent numbers. Here we prune real networks, in all the ways of the paper, and follow the argument to its end.
-# We find that weights do become compressible, as precisely as one could wish. Accuracy does not follow, and we ask why.
+# We find that weights do become compressible. Accuracy follows for some methods and not for others, and we ask why.
 # Along the way we count what must be stored, which the published counts do not.
 
 # %% tags=["remove-cell"]
@@ -220,7 +220,7 @@ def pruned_accuracy(method, targets, layers=None, center=True, name="ratios"):
 
 found = {method: pruned_accuracy(method, RATIOS[method]) for method in RATIOS}
 
-# %% mystnb={"figure": {"caption": "Test accuracy after pruning against the share of numbers that remain, coloured by $\\eta/b$ (dark is large); means over seeds. Dashes: the smaller batch size. Nodes are pruned in fewer layers, so their curves end earlier.", "name": "fig-pruning-accuracy"}, "image": {"alt": "Four panels of rising curves that saturate near the accuracy of the whole network. The dark curves of large ratios are not above the light ones; for singular values they are below."}}
+# %% mystnb={"figure": {"caption": "Test accuracy after pruning against the share of numbers that remain, coloured by $\\eta/b$ (dark is large); means over seeds. Dashes: the smaller batch size. Nodes are pruned in fewer layers, so their curves begin at a larger share.", "name": "fig-pruning-accuracy"}, "image": {"alt": "Four panels of rising curves that saturate near the accuracy of the whole network. The dark curves of large ratios are not above the light ones; for singular values they are below."}}
 titles = {
     "magnitude": "magnitude, local",
     "global_magnitude": "magnitude, global",
@@ -289,7 +289,7 @@ for letter, case in cases.items():
         claim("barsbey-C13e", mean, uncertainty=error)
 
 # %% [markdown]
-# Another program had measured three of these on one seed. We compare three of its numbers on the digits.
+# Another program had measured the same on one seed. We compare its numbers on the digits.
 
 
 # %%
@@ -501,7 +501,7 @@ summary.set_axis(names, axis=1).rename_axis("η/b").round(3)
 
 # %% [markdown]
 # Equalised layers have a ratio below that of Gaussian entries, at every $\eta/b$. Shuffled ones keep theirs.
-# So the extra compressibility of these layers is one of rows and columns: some units and some inputs get large weights together. It is not one of independent heavy-tailed entries, which both papers assume.
+# So the extra compressibility of these layers is one of rows and columns: some units and some inputs get large weights together. It is not one of independent heavy-tailed entries. Independent columns or rows of different sizes, the other assumption of the papers, come nearer to what we see.
 # A tail index of the rows sees the spread of their scales as well ({doc}`chapter 11 <11_stable_laws>`). This is why it goes along.
 #
 # :::{admonition} Takeaway
@@ -509,9 +509,9 @@ summary.set_axis(names, axis=1).rename_axis("η/b").round(3)
 # With $\eta/b$ the ratio at 10 % error grows and the tail index falls. In these networks both measure how differently rows and columns are scaled.
 # :::
 #
-# ## Why accuracy does not follow
+# ## Why accuracy need not follow
 #
-# The last column of the table has the answer. It is the share of the squared norm of $W$ that training has added: with the initial weights $W^{(0)}$ and the update $U=W-W^{(0)}$, it is $\lVert U\rVert_F^2/\lVert W\rVert_F^2$.
+# The last column of the table has the answer. It is the share of the squared norm of $W$ that training has added: with the initial weights $W^{(0)}$ and the update $U=W-W^{(0)}$, it is $\lVert U\rVert_F^2/\lVert W\rVert_F^2$. The two parts are nearly orthogonal.
 # At small $\eta/b$ a network hardly moves. Most of the norm of $W$ is still the noise of its initialisation.
 #
 # Is this noise of use? Drop it: evaluate the network whose hidden layers are $U$ alone.
