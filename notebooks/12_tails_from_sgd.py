@@ -43,7 +43,7 @@ deep_rates: list[float] = [0.05, 0.1, 0.2, 0.25, 0.3, 0.35]  # theirs; in [0.001
 loss: float = 1e-3  # training loss at which a network has converged; in [1e-6, 1]
 wait: int = 0  # steps from there to the average; in [0, 100000]
 n_average: int = 1000  # iterates in the average; in [1, 100000]
-max_steps: int = 30000  # steps at most; in [100, 1000000]
+max_steps: int = 20000  # steps at most; in [100, 1000000]
 seed: int = 0  # of all draws; in [0, 1000000]
 
 # %%
