@@ -33,9 +33,11 @@ class Draws:
         kind = device.type if device.type in BLOCK else "cpu"
         self.block = min(LARGEST[kind], 2 ** max(4, (BLOCK[kind] // self.size).bit_length() - 1))
         self.ends = np.cumsum(sizes).tolist()
+        # Uniform numbers come as integers, to be divided by 2^31.
+        unit = 2.0**-31 if device.type == "cpu" and not self.normal else 1.0
         self._spread, self._center = (
             torch.cat([torch.full((n,), value(law)) for n, law in zip(sizes, self.laws, strict=True)]).to(device)
-            for value in (lambda law: law.spread, lambda law: law.center)
+            for value in (lambda law: law.spread * unit, lambda law: law.center)
         )
         self._shifted = bool(self._center.any())
 
@@ -68,8 +70,8 @@ def _raw(sequence: np.random.SeedSequence, count: int) -> torch.Tensor:
 
 
 def _uniform(sequence: np.random.SeedSequence, count: int) -> torch.Tensor:
-    """Uniform on the odd multiples of 2^-31 in (-1, 1), rounded to float32: symmetric, and never 0."""
-    return torch.bitwise_or(_raw(sequence, count), 1).to(torch.float32).mul_(2.0**-31)
+    """Uniform on the odd integers between -2^31 and 2^31, rounded to float32: symmetric, and never 0."""
+    return _raw(sequence, count).bitwise_or_(1).to(torch.float32)
 
 
 def _normal(sequence: np.random.SeedSequence, count: int) -> torch.Tensor:

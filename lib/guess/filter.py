@@ -64,34 +64,36 @@ class Filter:
         self.model, self.draws, self.both, self.ends = model, draws, both, list(ends)
         starts = [0, *self.ends[:-1]]
         self.prepared = [model.prepare(inputs[a:b]) for a, b in zip(starts, self.ends, strict=True)]
-        self.labels = [labels[a:b].bool() for a, b in zip(starts, self.ends, strict=True)]
+        labels = [labels[a:b] for a, b in zip(starts, self.ends, strict=True)]
+        # Right are s d >= 0 for class 0, s d > 0 for class 1, with s = -1 and 1: at least the smallest positive number.
+        self.targets = [(2 * y - 1).to(inputs.dtype) for y in labels]
+        self.least = [y.to(inputs.dtype) * 2.0**-149 for y in labels]
+        self.one = int(labels[0].argmax())
 
     def first(self, block: int) -> Survivors:
         """The survivors of the first stage among a block of draws."""
         rows = self.draws.rows(block)
         d = self._decisions(rows, 0)
-        numbers = torch.arange(block * len(rows), (block + 1) * len(rows), device=rows.device)
         # Where both signs are tested, the first sample of class 1 says which of the two may be right.
-        signs = d[:, self.labels[0].int().argmax()].sign() if self.both else torch.ones_like(d[:, 0])
-        return self._kept(Survivors(rows, numbers, signs, torch.zeros_like(signs, dtype=torch.bool)), d, 0)
+        signs = d[:, self.one].sign() if self.both else d.new_ones(len(d))
+        values = d * signs[:, None] * self.targets[0]
+        kept = torch.nonzero((values >= self.least[0]).all(1))[:, 0]
+        ties = (values[kept] == 0).any(1)
+        return Survivors(rows[kept], kept + block * len(rows), signs[kept], ties)
 
     def next(self, survivors: Survivors, stage: int) -> Survivors:
         """Those of them that survive another stage."""
-        return self._kept(survivors, self._decisions(survivors.rows, stage), stage)
+        values = self._decisions(survivors.rows, stage) * survivors.signs[:, None] * self.targets[stage]
+        kept = torch.nonzero((values >= self.least[stage]).all(1))[:, 0]
+        ties = (values[kept] == 0).any(1) | survivors.ties[kept]
+        return Survivors(survivors.rows[kept], survivors.numbers[kept], survivors.signs[kept], ties)
 
     def _decisions(self, rows: torch.Tensor, stage: int) -> torch.Tensor:
         """d (networks, samples of the stage)."""
-        samples = len(self.labels[stage])
+        samples = len(self.targets[stage])
         step = networks_at_once(self.model, samples, rows.device)
         d = rows.new_empty(len(rows), samples)
         for start in range(0, len(rows), step):
             weights = self.draws.weights(rows[start : start + step])
             d[start : start + step] = self.model(weights, self.prepared[stage])
         return d
-
-    def _kept(self, survivors: Survivors, d: torch.Tensor, stage: int) -> Survivors:
-        d = d * survivors.signs[:, None]
-        right = torch.where(self.labels[stage], d > 0, d <= 0).all(1) & (survivors.signs != 0)
-        kept = torch.nonzero(right)[:, 0]
-        ties = (d[kept] == 0).any(1) | survivors.ties[kept]
-        return Survivors(survivors.rows[kept], survivors.numbers[kept], survivors.signs[kept], ties)
