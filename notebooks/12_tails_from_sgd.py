@@ -6,7 +6,7 @@
 # So the tail index of the weights should fall as $\eta/b$ grows, and with it the share of weights that a layer needs.
 #
 # This chapter solves the mechanism where it can be solved, one weight and fresh data. Then it trains networks over a grid of $\eta$ and $b$ and estimates the index of each layer.
-# The index falls as the paper says. What falls is not what the theory speaks of, and three surrogates of each weight matrix show it.
+# The index falls as the paper says. What falls is not what the theory speaks of, and surrogates of the weight matrices show it.
 # In Part III, $\alpha$ is the tail index and $\eta$ the learning rate.
 
 # %% tags=["remove-cell"]
@@ -180,7 +180,7 @@ pd.DataFrame(
     index=list(orders),
 ).round(4)
 
-# %% mystnb={"figure": {"caption": "Tail index of one weight. Left: against the learning rate, by {prf:ref}`thm-sgd-tail` (lines) and by Hill's estimate on simulated chains (dots, with one standard error). Below the grey line the variance is infinite. Right: the same lines against $\\eta/b$, and the limit {eq}`eq-sgd-ratio` of small rates (dashes).", "name": "fig-sgd-index"}, "image": {"alt": "Left: four falling curves on a logarithmic axis, higher for larger batches, with six dots on or near them; all end between 2.4 and 2.7. Right: the four curves follow one dashed straight line at small ratios and leave it downwards one after the other, large batches first."}}
+# %% mystnb={"figure": {"caption": "Tail index of one weight. Left: against the learning rate, by {prf:ref}`thm-sgd-tail` (lines) and by Hill's estimate on simulated chains (dots, with one standard error). Below the grey line the variance is infinite. Right: the same lines against $\\eta/b$, and the limit {eq}`eq-sgd-ratio` of small rates (dashes).", "name": "fig-sgd-index"}, "image": {"alt": "Left: four falling curves on a logarithmic axis, higher for larger batches, with six dots on or near them; all end between 2.3 and 2.7. Right: the four curves follow one dashed straight line at small ratios and leave it downwards one after the other, large batches first."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.5), sharey=True)
 for b, color in zip(batches, figures.ramp(4), strict=True):
     values = np.array([multiplicative.tail_index(eta, b) for eta in line])
@@ -305,7 +305,7 @@ counts = {
 pd.DataFrame(counts).T.fillna("").rename_axis("networks that converge", axis=1)
 
 # %% [markdown]
-# The table counts, at each learning rate, the networks that converge. The others diverge, or their units die.
+# The table counts, at each learning rate, the networks that converge. The others diverge, their units die, or they run out of steps.
 # Every family has its threshold. The grid of the paper also ends near it.
 #
 # Over how far do the last iterates roam? If the averaged network is to sample a stationary law, they should move. We record the largest distance of the averaged weights from the final ones, relative to these.
@@ -334,7 +334,7 @@ initial.rename_axis("untrained").rename(index=lambda l: f"layer {l + 1}").round(
 # %% [markdown]
 # ## The index against the ratio
 
-# %% mystnb={"figure": {"caption": "Multivariate tail index of the averaged weights against $\\eta/b$, one panel for each layer: networks with the batch $b$ (filled) and with half of it (open), and their means over seeds (lines). Dashes: the index before training, which is the cap in the hidden layers.", "name": "fig-sgd-networks"}, "image": {"alt": "One panel a layer. In the hidden layers dots lie at 2 for small ratios and bend down at the largest ones, filled and open dots together except at the right end. In the last layer they lie between 1.6 and 1.8 and fall slowly."}}
+# %% mystnb={"figure": {"caption": "Multivariate tail index of the averaged weights against $\\eta/b$, one panel for each layer: networks with the batch $b$ (filled) and with half of it (open), and their means over seeds (lines). Dashes: the index before training.", "name": "fig-sgd-networks"}, "image": {"alt": "One panel a layer. In the hidden layers dots lie at 2 for small ratios and bend down at the largest ones, filled and open dots together except at the right end. In the last layer they lie between 1.6 and 1.8 and fall slowly."}}
 fig, axes = plt.subplots(1, depth + 1, figsize=(figures.WIDTH, 3.2), sharey=True)
 styles = {"main": ("o", figures.PALETTE[0]), "half": ("o", figures.PALETTE[1])}
 for name, (marker, color) in styles.items():
@@ -402,7 +402,7 @@ gap.rename_axis("η/b").rename(columns=lambda l: f"layer {l + 1}").round(3)
 
 # %% [markdown]
 # The table holds the mean difference of the two indices, the larger batch less the smaller.
-# At small ratios it is in the third digit. Close to the threshold it is as large as the effect itself.
+# At small ratios it is small, least of all in the hidden layers. Close to the threshold it is a good part of the effect itself.
 # There the rate matters by itself, as in the one-dimensional model: $\eta/b$ is the variable of small rates.
 #
 # ## How much can be pruned
@@ -452,7 +452,7 @@ extreme = [
 claim("barsbey-C15c", np.mean(extreme), note=f"{len(extreme)} families and seeds")
 
 # %% [markdown]
-# Both observations hold, and both come from the last steps before divergence.
+# Both observations hold, and both are effects of rates just below the threshold.
 #
 # The published figure of the paper gives ranges for each layer, over all its rates.
 
@@ -691,9 +691,9 @@ _ = ax.legend()
 #
 # *The ratio.* $\eta/b$ orders networks well at small rates. Next to the threshold, where the effect is, it does not: {claim}`barsbey-C12b`.
 #
-# *Stationarity.* The mechanism of one weight needs noise that persists. Networks that interpolate have none, and their last iterates stand still.
+# *Stationarity.* The mechanism of one weight needs noise that persists. Networks that interpolate have almost none, and their last iterates hardly move.
 #
-# *Accuracy.* We find no gain in accuracy from a lower index that stands out from the scatter of seeds in all families. Our networks and data are small, and the paper's claim is about large ones.
+# *Accuracy.* We find no gain in accuracy from a lower index that stands out from the scatter of seeds. Our networks and data are small, and the paper's claim is about large ones.
 #
 # ## Exercises
 #
