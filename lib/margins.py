@@ -100,7 +100,7 @@ def margins(values: torch.Tensor, labels: torch.Tensor, constants: torch.Tensor)
 
     Raises ValueError on shapes that do not fit, and on labels that are not 0 or 1.
     """
-    if values.ndim != 2 or labels.shape != values.shape[1:] or not torch.isin(labels, torch.tensor([0, 1])).all():
+    if values.ndim != 2 or labels.shape != values.shape[1:] or not ((labels == 0) | (labels == 1)).all():
         raise ValueError(
             f"labels has shape {tuple(labels.shape)}; allowed: 0 or 1 for {tuple(values.shape)[1:]} samples"
         )
