@@ -800,7 +800,7 @@ pd.DataFrame.from_dict(rows, orient="index", columns=header).round(3)
 # An earlier trial had found the largest learning rate best at 95 %, on one seed. Over seeds we find {claim}`barsbey-C13h`.
 #
 # *On MNIST* the same cells, with 4000 training images and layers of 512 units, give another answer; the cards of the claims show what was kept of that run. There singular values and nodes go the paper's way, and global magnitude too. Local magnitude without the last layer does not, and at 95 % it goes against it.
-# Two things keep us from calling this the last word. On that grid the accuracy of the whole network rises with $\eta/b$ as well, so part of the order is there before anything is pruned. And the grid ends earlier, where the share of the update is about a half. On the digits singular values lose accuracy beyond that point only.
+# Two things keep us from calling this the last word. On that grid the accuracy of the whole network rises with $\eta/b$ as well, so part of the order is there before anything is pruned. And the grid ends earlier, where the share of the update is about a half. On the digits accuracy after singular value pruning rises first as well, and falls as that share grows further.
 # The sign depends on the data, on the method and on how far one goes. The sizes of the paper are the profile `paper`, and hours of work.
 #
 # What did reproduce everywhere is the first half of the argument: {claim}`pruning-index`. It reproduces for a reason other than the one given, {claim}`pruning-equalised`.
