@@ -41,17 +41,18 @@ def expected_risk(
 ) -> Risk:
     r"""Expected test loss of the ridge read-out on n samples that are independent of the weights.
 
-    With features $\phi(x)=\tanh(Wx/d^p)$, $\Omega=E\phi\phi^T$ and $\Phi=E\,\phi\,y$ the ridge $\lambda$ acts like
+    With features $\phi(x)=\tanh(Wx/\tau)$, $\Omega=E\phi\phi^T$ and $\Phi=E\,\phi\,y$ the ridge $\lambda$ acts like
     $\bar\lambda\ge\lambda$ in an infinite sample, and the loss is
     $$\bar\lambda\Big(1-\frac{\mathrm{df}_1}n\Big)=\lambda,\qquad
-    \frac{\sigma^2+B}{1-\mathrm{df}_2/n},\quad
-    B=\frac14-\Phi^T\big[(\Omega+\bar\lambda)^{-1}+\bar\lambda(\Omega+\bar\lambda)^{-2}\big]\Phi,$$
-    $\mathrm{df}_i=\mathrm{Tr}\,\Omega^i(\Omega+\bar\lambda)^{-i}$ and $\sigma^2$ the floor of `gaussian_constants`.
+    \frac{E_0+E_{\mathrm s}}{1-\mathrm{df}_2/n},\quad
+    E_{\mathrm s}=\frac14-\Phi^T\big[(\Omega+\bar\lambda)^{-1}+\bar\lambda(\Omega+\bar\lambda)^{-2}\big]\Phi,$$
+    $\mathrm{df}_i=\mathrm{Tr}\,\Omega^i(\Omega+\bar\lambda)^{-i}$ and $E_0$ the floor of `gaussian_constants`.
     Both averages follow from the Hermite coefficients of tanh. Exact for Gaussian features in the limit of large sizes.
     Features of trained weights that depend on few directions are not Gaussian, and it is an approximation.
     weights: (h, d); teacher: (d,), of length one; n_samples: n >= 1; ridge: one or several; scaling: as for
     `features`. Raises ValueError on values out of range, and weights that are not finite.
-    After Hastie et al. 2022, arXiv:1903.08560, and Mei and Montanari 2022, arXiv:1908.05355.
+    Tested in notebooks/18_what_shapes_the_tail. After Hastie et al. 2022, arXiv:1903.08560, and Mei and Montanari
+    2022, arXiv:1908.05355.
     """
     positive_integer("n_samples", n_samples)
     if scaling not in SCALINGS:
