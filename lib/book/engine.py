@@ -204,9 +204,13 @@ class LocalPool(ThreadPoolExecutor):
 
 
 def _start_worker(threads: str) -> None:
-    """Give kernels their share of the cores, leave Ctrl-C to the driver, and die with it even if it is killed."""
+    """Give kernels their share of the cores, leave Ctrl-C to the driver, and die with it even if it is killed.
+
+    Who sets a number of threads for all keeps it. Threads sleep while they wait, so that a busy machine serves others.
+    """
     for name in worker.THREADS:
-        os.environ[name] = threads
+        os.environ.setdefault(name, threads)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
