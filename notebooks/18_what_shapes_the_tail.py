@@ -87,7 +87,7 @@ base |= {"label_noise": 0.3, "weight_normalization": False}
 
 
 def study(settings, n, scale=1, **options):
-    """The table of `single_index.train`, with numbers of the spectrum in each row."""
+    """Train; the table has numbers of the spectrum in each row."""
     trained = single_index.train(
         settings,
         dim=dim * scale,
@@ -140,7 +140,7 @@ main = large.query("gamma == 1 and label_noise == 0.3 and ridge == 0.01")
 
 
 def change(table, column, by=()):
-    """Change from the start to the last step, for each seed (and each value of by)."""
+    """Change from the start to the last step, for each seed, and value of by."""
     by = list(by)
     first, last = (
         table[table["step"] == step].set_index([*by, "seed"])[column]
@@ -154,7 +154,8 @@ if dim == 200:
     legacy, intended = zip(moved.mean(), moved.sem(), strict=True)
     claim("kothapalli-C26a", legacy[0], uncertainty=legacy[1])
     claim("kothapalli-C26b", intended[0], uncertainty=intended[1])
-cells(*over_seeds(main, [*LOSSES, "kta_legacy", "kta_intended", "hill"], "step"))
+short = {f"test_loss_{name}": name for name in SCALINGS} | {"kta_intended": "kta"}
+cells(*over_seeds(main, [*short, "hill"], "step")).rename(columns=short)
 
 # %% [markdown]
 # The weights are the same, and the two test losses move in opposite directions.
@@ -170,7 +171,10 @@ cells(*over_seeds(main, [*LOSSES, "kta_legacy", "kta_intended", "hill"], "step")
 # For every odd function $f$ with finite square,
 #
 # $$
-# \mathbb E(f-y)^2=E_0+\mathbb E\big(f(x)-\tfrac12\langle\beta^*,x\rangle\big)^2,\qquad E_0=\rho^2+\mathbb E\log^2\!\big(2\cosh\tfrac z2\big),\ z\sim N(0,1).
+# \begin{aligned}
+# \mathbb E(f-y)^2&=E_0+\mathbb E\big(f(x)-\tfrac12\langle\beta^*,x\rangle\big)^2,\\
+# E_0&=\rho^2+\mathbb E\log^2\!\big(2\cosh\tfrac z2\big),\qquad z\sim N(0,1).
+# \end{aligned}
 # $$ (eq-shapes-floor)
 # :::
 #
@@ -226,7 +230,7 @@ cells(*over_seeds(main, [*LOSSES, "kta_legacy", "kta_intended", "hill"], "step")
 #
 # Training with a large $\eta$ makes $W$ larger. In the legacy scaling this is relief from shrinkage. In the intended scaling there is nothing to relieve. There $\tanh$ saturates, and saturated features are worse at a linear function.
 #
-# We take five weights apart: untrained, and after one step and all steps of Adam with $\eta=1$ and of gradient descent with $\eta=3d$.
+# We take five weights apart: untrained, and after one step and all steps of Adam with $\eta=1$ and of gradient descent with $\eta=3d$. The table gives the expected loss with its two parts, the measured loss, and the quotient of the two.
 
 # %%
 kinds = {
@@ -246,7 +250,7 @@ ridge_table, trained = study(settings, n_large, **options)
 
 
 def expectations(row):
-    """Expected parts of the loss for one member and step, over the ridges, in both scalings."""
+    """Expected parts of the loss of one member at one step, over the ridges."""
     weights = trained.weights[row.member, trained.probes.index(row.step)]
     teacher = trained.problem(row.member).teacher
     for scaling in SCALINGS:
@@ -284,10 +288,10 @@ parts = pd.concat({
 })  # fmt: skip
 off = parts["measured"] / parts["test_loss"] - 1
 claim("kothapalli-C26e", off.abs().max(), note=f"{n_seeds} seeds, {len(parts)} means")
-parts["measured / expected"] = 1 + off
-parts.round(3)
+parts["quotient"] = 1 + off
+parts.rename(columns={"test_loss": "expected"}).round(3)
 
-# %% mystnb={"figure": {"caption": "Test loss above the floor $E_0$ at $\\lambda=0.01$, by its parts {eq}`eq-shapes-parts`, for untrained and trained weights. Dots: measured, means over seeds with standard errors. In the legacy scaling training lowers the missed signal faster than it raises the variance. In the intended one both rise.", "name": "fig-shapes-parts"}, "image": {"alt": "Two panels of stacked bars. Legacy: the untrained bar is mostly missed signal; trained bars have less of it and more variance. Intended: all bars are mostly variance, and that of ten Adam steps is the highest."}}
+# %% mystnb={"figure": {"caption": "Test loss above the floor $E_0$ at $\\lambda=0.01$, by its parts {eq}`eq-shapes-parts`, for untrained and trained weights. Dots: measured, means over seeds with standard errors. In the legacy scaling training lowers the missed signal by more than it raises the variance. In the intended one Adam raises both.", "name": "fig-shapes-parts"}, "image": {"alt": "Two panels of stacked bars. Legacy: the untrained bar is mostly missed signal; trained bars have less of it and more variance. Intended: all bars are mostly variance, and that of ten Adam steps is the highest."}}
 floor = single_index.gaussian_constants(0.3).floor
 fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.4), sharey=True)
 for ax, scaling in zip(axes, SCALINGS, strict=True):
@@ -318,7 +322,7 @@ _ = axes[0].legend()
 #
 # If the flip is a matter of shrinkage, the ridge must move it. The paper varies $\lambda$ from 0.1 to $10^{-4}$.
 
-# %% mystnb={"figure": {"caption": "Test loss against the ridge: measured (dots, means over seeds) and expected (lines). The dotted line marks $\\lambda=0.01$. The legacy curves are close to the intended ones, moved to the left by two orders of magnitude: the dotted line meets their falling side, and the rising one of the others.", "name": "fig-shapes-ridge"}, "image": {"alt": "Two panels of U-shaped curves over the ridge, for untrained weights and four kinds of trained ones. The minima of the legacy curves lie near 0.001 to 0.01, those of the intended ones near 0.1 to 1. Minima of GD after one step are lowest."}}
+# %% mystnb={"figure": {"caption": "Test loss against the ridge: measured (dots, means over seeds) and expected (lines). The dotted line marks $\\lambda=0.01$. The legacy curves are close to the intended ones, moved to the left by two orders of magnitude. So at one and the same ridge the legacy scaling has too much shrinkage for untrained weights, and the intended one too little for all.", "name": "fig-shapes-ridge"}, "image": {"alt": "Two panels of U-shaped curves over the ridge, for untrained weights and four kinds of trained ones. The minima of the legacy curves lie near 0.001 to 0.01, those of the intended ones near 0.1 to 1. Minima of GD after one step are lowest."}}
 fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 3.6), sharey=True)
 colors = [figures.INK, *figures.PALETTE[:4]]
 for ax, scaling in zip(axes, SCALINGS, strict=True):
@@ -351,7 +355,7 @@ pd.DataFrame({
 
 # %% [markdown]
 # The table gives each weight the ridge that is best for it, one for all seeds.
-# Now the two scalings tell one story. Ten steps of Adam with $\eta=1$ gain nothing. One step of gradient descent gains the most: a spike along the teacher, and no heavy tail.
+# Now the two scalings tell one story. Ten steps of Adam with $\eta=1$ gain nothing in one and lose in the other. One step of gradient descent gains the most in both: a spike along the teacher, and no heavy tail.
 #
 # :::{admonition} Takeaway
 # :class: tip
@@ -369,7 +373,7 @@ claim("kothapalli-C20c", moved.mean()[1e-4], uncertainty=moved.sem()[1e-4])
 
 
 def deviation(table, by, column, known, runs=3, digits=3):
-    """Differences from known means of some runs, in standard errors by the spread of ours, and rounding."""
+    """Differences from known means, in standard errors by the spread of ours."""
     groups = table.groupby(by)[column]
     mean, spread, count = groups.mean(), groups.std(), groups.size()
     off = {}
@@ -395,7 +399,7 @@ if earlier:
     ]
     claim("kothapalli-C20a", pd.concat(off).abs().max())
 ends = by_lambda[by_lambda["step"].isin([0, n_steps])]
-cells(*over_seeds(ends, LOSSES, ["ridge", "step"])).unstack()
+cells(*over_seeds(ends, LOSSES, ["ridge", "step"])).rename(columns=short).unstack()
 
 # %% [markdown]
 # ## Learning rates
@@ -497,7 +501,8 @@ for letter, (n, column) in zip("abcd", cases, strict=True):
     least = mean[column].idxmin()
     rows[n, column.removeprefix("test_loss_")] = {
         "rank correlation": f"{value:.2f} ± {error:.2f}",
-        "best": f"{least[0]}, η = {least[1]:g}",
+        "best": least[0],
+        "at η": least[1],
         "its Hill exponent": mean.loc[least, "hill"],
         "its test loss": mean.loc[least, column],
         "of untrained": rates[n].query("step == 0")[column].mean(),
@@ -511,7 +516,7 @@ if earlier:
 pd.DataFrame.from_dict(rows, orient="index").round(3)
 
 # %% [markdown]
-# A positive correlation would mean that heavier tails go with lower losses. We find none.
+# A positive correlation would mean that heavier tails go with lower losses. We find none that is clear.
 # In the intended scaling the order is reversed, almost without exception. In the legacy scaling with many samples there is no order, and the best learning rate lies in the middle.
 # The tail records how far the weights have moved. In the intended scaling the loss mostly does so too.
 #
@@ -568,7 +573,7 @@ if earlier:
         for column, values in zip(LOSSES, known, strict=True)
     ]
     claim("kothapalli-C18a", pd.concat(off).abs().max())
-cells(moved.mean(), moved.sem()).add_prefix("change of ")
+cells(moved.mean(), moved.sem()).rename(columns=short).add_prefix("change of ")
 
 # %% [markdown]
 # *Label noise* raises the loss, by its own square and by the variance that it feeds.
@@ -587,7 +592,8 @@ if earlier:
     off = deviation(ends, "label_noise", LOSSES[0], known)
     claim("kothapalli-C19b", off.abs().max())
 columns = [name for loss in LOSSES for name in (loss, f"{loss} - E₀")]
-cells(*over_seeds(ends, [*columns, "hill"], "label_noise")).loc[noises]
+text = cells(*over_seeds(ends, [*columns, "hill"], "label_noise")).loc[noises]
+text.rename(columns=lambda name: name.removeprefix("test_loss_"))
 
 # %% [markdown]
 # *Decay.* With the learning rate $\eta\gamma^{k-1}$ at step $k$, training stops early, and what it had built by then stays: the spike, the alignment, a lighter tail.
@@ -611,7 +617,7 @@ if earlier:
     off = [deviation(ends, "gamma", "hill", tails)]
     off += [deviation(ends, "gamma", LOSSES[0], known)]
     claim("kothapalli-C21b", pd.concat(off).abs().max())
-cells(means, errors)
+cells(means, errors).rename(columns=short)
 
 # %% [markdown]
 # *Weight normalisation* scales $W$ to its initial Frobenius norm before each step. The tail gets heavier still.
@@ -640,7 +646,7 @@ if earlier:
     gd = {("gd", False): 2.192, ("gd", True): 2.002}
     off += [deviation(small, by, "hill", gd)]
     claim("kothapalli-C22a", pd.concat(off).abs().max())
-cells(means, errors)
+cells(means, errors).rename(columns=short)
 
 # %% [markdown]
 # ## Size
@@ -663,8 +669,8 @@ for d, table in sizes.items():
         claim("kothapalli-C26d", intended[0], uncertainty=intended[1])
     record(**{f"change_legacy_{d}": legacy[0], f"change_intended_{d}": intended[0]})
 by_size = pd.concat(sizes, names=["d"]).reset_index("d")
-columns = ["hill", "alignment", "kta_intended", *LOSSES]
-cells(*over_seeds(by_size, columns, ["d", "step"]))
+columns = ["hill", "alignment", *short]
+cells(*over_seeds(by_size, columns, ["d", "step"])).rename(columns=short)
 
 # %% [markdown]
 # ## What did not reproduce
