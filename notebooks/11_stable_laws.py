@@ -708,8 +708,8 @@ _ = right.legend(fontsize=9, loc="upper right")
 # ## What did not reproduce
 #
 # The estimator does on stable data what theory says, and the checks of this chapter came out within their tolerances.
-# What we could not check is what the paper rests on: that the averaged weights of a network are stable. The block estimator assumes it and cannot show it.
-# What the estimator finds in trained networks is the subject of a later chapter.
+# What they cannot check is what the paper rests on: that the averaged weights of a network are stable. The block estimator assumes it and cannot show it.
+# What the estimator finds in trained networks, and what it is there that it sees, is the subject of {doc}`chapter 12 <12_tails_from_sgd>`.
 #
 # ## Exercises
 #

@@ -769,7 +769,7 @@ _ = right.legend()
 # The theorem lets the error vanish. For $\alpha\ge1.75$ it is far from zero at the sizes of networks. There the order of the errors is all that the theorem can explain.
 # And the pruning ratio of noise of kind I is large for light tails too.
 #
-# Whether trained weights obey any of these laws is a question for later chapters, as is what pruning does to them.
+# Whether trained weights obey any of these laws is the question of {doc}`chapter 12 <12_tails_from_sgd>`, and what pruning does to them that of {doc}`chapter 14 <14_pruning>`.
 #
 # ## Exercises
 #
