@@ -52,3 +52,27 @@ def points_of(name):
     """What the grid sets at each point; None for what a convolutional network has not."""
     points = sweep.combinations(sweep.from_file(ROOT / f"book/sweeps/barsbey-{name}.yml"))
     return [{"width": None, "depth": None} | point for point in points]
+
+
+# Of the single-index study: what varies, and how many samples.
+SINGLE_INDEX = {
+    "bulk-lr": ({"learning_rate": [0.001, 0.01, 0.1, 1, 10, 100, 1000, 2000, 3000], "optimizer": ["gd", "adam"]}, 2000),
+    "vary-n": ({"n_samples": [500, 2000, 4000, 8000]}, None),
+    "vary-reg-lambda": ({"ridges": [[0.1, 0.01, 0.001, 0.0001]]}, 8000),
+    "vary-label-noise-std": ({"label_noise": [0.1, 0.3, 0.5, 0.7]}, 8000),
+    "vary-step-lr-gamma": ({"gamma": [0.2, 0.4, 0.6, 0.8]}, 8000),
+    "main": ({"learning_rate": [1]}, 2000),
+    "main-lr-schedule": ({"gamma": [0.6]}, 2000),
+}
+
+
+@pytest.mark.parametrize("name", SINGLE_INDEX)
+def test_single_index_settings_are_the_published_ones(name):
+    varied, n_samples = SINGLE_INDEX[name]
+    points = sweep.combinations(sweep.from_file(ROOT / f"book/sweeps/kothapalli-{name}.yml"))
+    for point in points:
+        assert (point["dim"], point["width"], point["n_test"]) == (1000, 1500, 200)
+        assert n_samples in (None, point["n_samples"])
+    for key, values in varied.items():
+        found = [point[key] for point in points]
+        assert all(value in found for value in values) and all(value in values for value in found)
