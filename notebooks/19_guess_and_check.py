@@ -195,7 +195,7 @@ gap, error = mean_and_error(predicted[:, -1] - measured[:, -1])
 claim("peleg-C5c", gap, uncertainty=error, note=f"{many}, n = {sizes[-1]}")
 
 # %% [markdown]
-# The curve starts above the coin and ends far below it, as in the paper.
+# The curve starts above the coin and ends far below it.
 # Nothing in this is specific to networks. The next section finds the same shape for linear classifiers.
 #
 # ## Probabilities in closed form
@@ -754,7 +754,7 @@ _ = axes[0].set(ylabel=r"$\ell_W$")
 # Prices of training sets have a long tail upwards. Our first comparison of prices took four sets, and their own scatter as the error: it ended at 3.6 standard errors. With many sets of digits the scatter was twice that, and {claim}`peleg-C4c` uses it.
 # The empirical constant $\hat\Lambda$ bounds the true one from below. So $|d|/\hat\Lambda$ is no guaranteed distance; it orders networks.
 #
-# We could not compare with the figures of the paper: its numbers are not published as tables. Prices are compared with an independent program, and our training sets differ from both.
+# We had the code of the paper and not the values in its figures. Prices are compared with an independent program, whose training sets are others.
 #
 # ## Exercises
 #
