@@ -90,7 +90,7 @@ def marchenko_pastur(aspect_ratio: float) -> MarchenkoPastur:
     r"""The law of the eigenvalues of an untrained weight: $c=d/h$ is its shorter side over the longer.
 
     `eigenvalues` of entries of variance 1 have it once divided by the longer side. Raises ValueError unless c is in
-    (0, 1]. Marchenko and Pastur 1967.
+    (0, 1]. Marchenko and Pastur 1967. Derived in: notebooks/17_spike_to_heavy_tail.
     """
     if isinstance(aspect_ratio, bool) or not np.isreal(aspect_ratio) or not 0 < aspect_ratio <= 1:
         raise ValueError(f"aspect_ratio is {aspect_ratio!r}; allowed: in (0, 1], the shorter side over the longer")

@@ -40,6 +40,7 @@ def spike(theta: float, shape: tuple[int, int]) -> Spike:
     and $\cos^2(v_1,W^Tu)=1-hd/\theta^4$. Otherwise $s_1=\sqrt h+\sqrt d$ and all cosines are 0.
     Raises ValueError unless theta is finite and at least 0, and shape two integers of at least 1.
     Baik, Ben Arous and Péché 2005; Benaych-Georges and Nadakuditi 2012.
+    Derived in: notebooks/16_one_step.
     """
     h, d = _sides(shape)
     if isinstance(theta, bool) or not np.isfinite(theta) or theta < 0:
@@ -89,6 +90,7 @@ def phase(eigenvalues: ArrayLike, shape: tuple[int, int]) -> Phase:
     Names are those of Martin and Mahoney 2021 (JMLR), who give no thresholds: other thresholds, other phases. A weight
     that was scaled as a whole is no longer noise of variance 1; divide by its scale first.
     eigenvalues: (k,) in any order, k = min(shape) at least 2. Raises ValueError on values out of range.
+    Used in: notebooks/17_spike_to_heavy_tail.
     """
     values, (h, d) = spectrum(eigenvalues, 2), _sides(shape, 2)
     if values.shape != (min(h, d),) or not values[-1]:

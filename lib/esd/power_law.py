@@ -41,6 +41,7 @@ def hill(eigenvalues: ArrayLike, position: int = 2) -> np.ndarray:
     weight has no power law, and yet a value: `MarchenkoPastur.hill`.
     eigenvalues: (..., k) in any order, k at least 2; position: at least 2; returns (...), float64, and inf where all
     from i on are equal. Raises ValueError on values out of range, and where $\lambda_{(i)}=0$. Hill 1975.
+    Derived in: notebooks/17_spike_to_heavy_tail.
     """
     values = spectrum(eigenvalues, 2)
     if isinstance(position, bool) or not isinstance(position, int | np.integer) or position < 2:
@@ -68,6 +69,7 @@ def fit_power_law(eigenvalues: ArrayLike) -> PowerLaw:
     until a bound exceeds the best: the result is that of computing all, at a fraction of the work.
     eigenvalues: (n,) in any order, positive, at least two distinct. Zeros have no power law: leave them out first.
     Raises ValueError otherwise. Clauset, Shalizi and Newman 2009, arXiv:0706.1062.
+    Used in: notebooks/17_spike_to_heavy_tail.
     """
     values = spectrum(eigenvalues, 2)
     if values.ndim != 1 or values[0] <= 0 or values[0] == values[-1]:

@@ -19,6 +19,7 @@ def alignment(weight: "ArrayLike | torch.Tensor", direction: "ArrayLike | torch.
     easily, and so does this.
     weight: (..., h, d); direction: (d,), or (..., d), one for each matrix; returns (...), float64, in [0, 1].
     Raises ValueError unless the shapes fit, all is finite, and no direction is 0.
+    Used in: notebooks/16_one_step. Kothapalli et al. 2025, arXiv:2406.04657.
     """
     weight, direction = matrices(weight), _vectors(direction, "direction")
     rows, columns = weight.shape[-2:]
@@ -43,7 +44,8 @@ def overlaps(first: "ArrayLike | torch.Tensor", second: "ArrayLike | torch.Tenso
     $O_L=(U_1^TU_2)^{\circ2}$ and $O_R=(V_1^TV_2)^{\circ2}$. On the shorter side rows and columns sum to 1, on the
     longer side to at most 1. Two independent random vectors in n dimensions have the mean 1/n.
     first, second: (..., h, d); returns left and right, (..., k, k) each, float64; row: vector of first.
-    Raises ValueError unless both are finite and of one shape.
+    Raises ValueError unless both are finite and of one shape. Kothapalli et al. 2025, arXiv:2406.04657.
+    Used in: notebooks/17_spike_to_heavy_tail.
     """
     first, second = matrices(first, "first"), matrices(second, "second")
     if first.shape != second.shape:
