@@ -258,7 +258,7 @@ pd.DataFrame(
 ).round(4)
 
 # %% [markdown]
-# The two last rows belong to the other optimiser.
+# The last two rows belong to Adam, which comes next.
 #
 # ## Two first steps
 #
