@@ -116,7 +116,7 @@ def outlier(weights: torch.Tensor, directions: torch.Tensor, teacher: torch.Tens
     r"""The spike of weights whose step went along known output directions, from the rows along them.
 
     With orthonormal U of the span of the directions, $z$ the longest of the rows $u^TW$ for unit $u$ in the span,
-    $Z=\lVert z\rVert^2$ and $\theta^2=Z-d$: a singular value leaves the bulk for $\theta^4>hd$, and
+    $Z=\lVert z\rVert^2$ and $\theta^2=Z-d$: a singular value leaves the bulk for $\theta^2>\sqrt{hd}$, and
     $s_1=\sqrt{(\theta^2+h)(\theta^2+d)}/\theta$, $\cos^2(v_1,z)=1-hd/\theta^4$, so that the alignment of $v_1$ with the
     teacher is that of $z$ times this cosine. The step must leave the weights orthogonal to the span independent of it:
     for GD the direction is a, for Adam they are a and sign(a), and sign(a) alone is not enough.
