@@ -4,7 +4,7 @@
 # Networks with many more weights than samples fit any labels, and the ones that SGD finds predict new samples well.
 # Is that the work of SGD, or of the architecture?
 # {cite:t}`chiang2023loss` and {cite:t}`peleg2024bias` propose a control without SGD: draw random networks, and keep those that happen to have no training error.
-# What these can do, the architecture does. What a trained network can do beyond them, SGD does.
+# What these can do is credited to the architecture and its prior. What a trained network can do beyond them is credited to SGD.
 # This chapter builds the control. How rare is a random network that fits, why are ties a trap, which margins may be compared, and how are such networks found in a reasonable time?
 # Trained networks join in the next chapter.
 
@@ -196,7 +196,7 @@ claim("peleg-C5c", gap, uncertainty=error, note=f"{many}, n = {sizes[-1]}")
 
 # %% [markdown]
 # The curve starts above the coin and ends far below it.
-# Nothing in this is specific to networks. The next section finds the same shape for linear classifiers.
+# Neither end is specific to networks. In the next section linear classifiers show both: a similar pair that is dear, and classes that a shared direction makes cheap.
 #
 # ## Probabilities in closed form
 #
@@ -215,7 +215,7 @@ claim("peleg-C5c", gap, uncertainty=error, note=f"{many}, n = {sizes[-1]}")
 # The first is the share of a wedge. The second follows from the first by inclusion and exclusion, since all three products are negative as often as they are all positive.
 # For images of different classes at a small angle $\vartheta$, the signs are opposite, $\vartheta_{12}=\pi-\vartheta$, and $p_2=\vartheta/2\pi$. Similar images are expensive.
 #
-# *A shared direction.* Let all $s_ix_i$ have the same cosine $\varrho$ with each other.
+# *A shared direction.* Let all $s_ix_i$ have the same cosine $\varrho\in[0,1)$ with each other.
 #
 # :::{prf:proposition} Equal cosines
 # :label: prop-guess-cosines
@@ -234,7 +234,7 @@ claim("peleg-C5c", gap, uncertainty=error, note=f"{many}, n = {sizes[-1]}")
 # At $\varrho=\frac12$ all are positive when $-t$ is the smallest of the $n+1$ numbers $-t,e_1,\dots,e_n$. By symmetry the probability is $\frac1{n+1}$.
 # :::
 #
-# If a direction separates the classes, the price grows like a logarithm of $n$: from $\varrho=0$ to $\frac12$ the price of 16 samples falls from 16 bits to 4.1.
+# If a direction separates the classes, $\varrho>0$, the price grows like a logarithm of $n$: from $\varrho=0$ to $\frac12$ the price of 16 samples falls from 16 bits to 4.1.
 
 # %%
 linear = nn.Sequential(
@@ -272,6 +272,8 @@ pd.DataFrame({
 
 # %% [markdown]
 # Bits as counted, with {eq}`eq-guess-cosines` in brackets. Where nothing was found among the draws, the count is infinite.
+# `linear_largest_deviation` is the largest difference of the finite counts, in standard errors.
+# At $n=2$ a cosine above 0 is already cheaper than the coin. A similar pair of images of different classes has a negative one.
 #
 # ### A pair of inputs and infinite width
 #
@@ -360,7 +362,7 @@ pd.DataFrame(
 # Then all later layers give 0. If no layer is off, $d=\langle w,h\rangle\ne0$ almost surely.
 # :::
 #
-# Width enters through the narrowest layer, and exponentially. Three units, as in the LeNet 1/6\*, are off for an eighth of all networks. The same network has a layer of five units, and convolutions with one and two channels that can be off as well.
+# Width enters mostly through the narrowest layer, and exponentially. Three units, as in the LeNet 1/6\*, are off for an eighth of all networks. The same network has a layer of five units, and convolutions with one and two channels that can be off as well.
 #
 # For Guess & Check this is a gift to class 0: a network that is dead on images of class 0 and alive on those of class 1 is right. The strict rule asks for $s_id(x_i)>0$. Let $\tau$ be the share of accepted networks with a tie. The strict rule accepts the others, so it costs exactly $-\log_2(1-\tau)$ bits more.
 
@@ -438,7 +440,7 @@ table.rename_axis("width").round(2)
 #
 # ## The scale of the prior
 #
-# {cite:t}`chiang2023loss` draw weights from $U[-1,1]$. Programs that train networks draw them with variances of order $1/\text{fan-in}$. Which prior is right? For most of them the question has no content.
+# {cite:t}`chiang2023loss` draw weights from $U[-1,1]$. Programs that train networks draw them with variances of order $1/\text{fan-in}$. Which prior is right? Without biases the question has hardly any content. (The code of {cite:t}`chiang2023loss` draws biases too, and with these the scale matters.)
 #
 # :::{prf:proposition} Homogeneity
 # :label: prop-guess-homogeneous
@@ -565,7 +567,7 @@ for key, values in {"e": dearer, "f": better}.items():
 # And $\mathbb E\lVert W_l\rVert_F^2=m_lm_{l-1}\sigma_l^2$ with $m_D=2$. Divide.
 # :::
 #
-# If all hidden layers get $k$ times as wide, the typical margin shrinks by $k^{(D-1)/2}$. LeNet has four hidden layers: from 1/6 to 4/6 its margins shrink about 16 times, though the classifiers are equally good. So $\ell_W$ must climb to $\log 2$ by itself.
+# If all hidden layers get $k$ times as wide, the typical margin shrinks by $k^{(D-1)/2}$. For convolutions the count is the same with channels for units; what pools and patches change does not depend much on width. LeNet has four hidden layers: from 1/6 to 4/6 its margins should shrink about 16 times, though the classifiers are equally good. So $\ell_W$ must climb to $\log 2$ by itself.
 
 # %%
 small = small_networks.mlp(shape, "2/6", depth=2)
@@ -597,7 +599,7 @@ for w, i in found:
     }))  # fmt: skip
 nets_found = pd.concat(rows, ignore_index=True)
 
-# %% mystnb={"figure": {"caption": "Accepted networks by loss and test accuracy: Lipschitz-normalised loss above, weight-normalised loss below. Lines: mean accuracy in each of eight bins of equal size. Dots at the right edge in the lower row are networks whose margins width has shrunk. The dashed line is $\\log2$.", "name": "fig-guess-losses"}, "image": {"alt": "Two rows of four clouds. In the upper row all clouds lie between 0.3 and 0.65 and slope down. In the lower row the cloud moves from the left edge at width 1/6 to the right edge at width 4/6."}}
+# %% mystnb={"figure": {"caption": "Accepted networks by loss and test accuracy: Lipschitz-normalised loss above, weight-normalised loss below. Lines: mean accuracy in each of eight bins of equal size. Dots at the right edge in the lower row are networks whose margins width has shrunk. The dashed line is $\\log2$.", "name": "fig-guess-losses"}, "image": {"alt": "Two rows of four clouds. In the upper row most dots of all clouds lie between 0.35 and 0.69, and the lines slope down. In the lower row the clouds of the two narrowest widths begin at the left edge and are broad; with width the cloud moves right, and at 4/6 it is a narrow strip beside the dashed line."}}
 fig, axes = plt.subplots(
     2, 4, figsize=(figures.WIDTH, 4.4), sharex=True, sharey=True, layout="constrained"
 )
@@ -645,11 +647,11 @@ summary.loc[widths].T.round(3)
 
 # %% [markdown]
 # Within one width both losses order the networks: smaller loss, higher accuracy. Across widths only the Lipschitz loss can be read. A bin of $\ell_W$ that holds most random networks of one width holds few of another.
-# {cite:t}`chiang2023loss` compare random and trained networks within such bins. That is fair for one architecture, and {cite:t}`peleg2024bias` point out that it is not across widths.
+# {cite:t}`chiang2023loss` compare random and trained networks within such bins. That may be fair within one architecture. Across widths it is not, and {cite:t}`peleg2024bias` use the Lipschitz constant.
 #
 # :::{admonition} Takeaway
 # :class: tip
-# A normalisation must remove the scale and nothing else. The norm of the weights knows the number of weights, and the gradient in the input does not.
+# A normalisation must remove the scale and nothing else. The norm of the weights knows the number of weights. The gradient in the input hardly does.
 # :::
 #
 # ## How the search works
@@ -685,8 +687,9 @@ pd.DataFrame({"draws that are left": share.to_numpy()}, stages).T.round(4)
 #
 # Guess & Check cannot go far beyond two classes and a few dozen samples. {cite:t}`chiang2023loss` therefore add optimisers that see no gradient. Both lower $\ell_W$ until the training error is 0.
 #
-# *Pattern search* moves one weight at a time by $\pm r$ in random order and keeps what lowers the loss. When all weights were tried it halves $r$.
-# *Greedy random search* moves all weights at once by Gaussian noise of size $r$ and keeps the best of many copies. When nothing helps it halves $r$.
+# *Pattern search* moves one weight by $\pm r$. It goes through all these moves in random order, some dozens in a round, and keeps the best of a round if it lowers the loss. When all were tried it halves $r$.
+# *Greedy random search* moves all weights at once by Gaussian noise of size $r$ and keeps the best of many copies. When nothing has helped for many rounds it halves $r$.
+# Here both move biases too, which start at 0.
 
 # %%
 methods = {
@@ -731,7 +734,7 @@ record(
 )
 pd.DataFrame(rows).T.round(3)
 
-# %% mystnb={"figure": {"caption": "Weight-normalised loss of two optimisers without gradients, one line for each start. They stop at the first network without training error.", "name": "fig-guess-descent"}, "image": {"alt": "Two panels of falling step-like curves from about 0.7, which end after some tens of rounds."}}
+# %% mystnb={"figure": {"caption": "Weight-normalised loss of two optimisers without gradients, one line for each start. They stop at the first network without training error.", "name": "fig-guess-descent"}, "image": {"alt": "Two panels of falling curves. Most start near 0.7, some several times higher, and all end well below. On the left they end after some to some tens of rounds, on the right after a few."}}
 fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 2.9), sharey=True)
 for ax, name in zip(axes, methods, strict=True):
     for k in range(n_starts):
@@ -750,7 +753,7 @@ _ = axes[0].set(ylabel=r"$\ell_W$")
 #
 # The table of claims judges each. Three readings need care.
 # The price is not constant in width: it falls slightly from 1/6 to 4/6, here and in an independent program. By the strict rule 1/6\* would be dearer by another bit.
-# The Lipschitz loss does not change with the scale of the prior, and in single precision it does. The largest change depends on a few coincidences in a few images, and our tolerance was too small for enlarged digits: {claim}`peleg-C9d`. In double precision it is {claim}`peleg-C9g`, and on MNIST it is as small in single precision.
+# The Lipschitz loss does not change with the scale of the prior. In single precision it does. The largest change depends on a few coincidences in a few images, and our tolerance was too small for enlarged digits: {claim}`peleg-C9d`. In double precision it is {claim}`peleg-C9g`, and on MNIST it is as small in single precision.
 # Prices of training sets have a long tail upwards. Our first comparison of prices took four sets, and their own scatter as the error: it ended at 3.6 standard errors. With many sets of digits the scatter was twice that, and {claim}`peleg-C4c` uses it.
 # The empirical constant $\hat\Lambda$ bounds the true one from below. So $|d|/\hat\Lambda$ is no guaranteed distance; it orders networks.
 #

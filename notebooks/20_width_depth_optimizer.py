@@ -67,7 +67,7 @@ cpu = {"device": "cpu"}
 #
 # *Guess & Check* draws weights at random, with biases 0, until a network fits ({doc}`19_guess_and_check`). The price $-\log_2p_n$ says how rare that is.
 #
-# *SGD* starts at random weights and minimises the cross-entropy for 60 epochs, with batches of two samples and a constant step. There is no momentum and no weight decay, and biases start at 0 and are trained.
+# *SGD* starts at random weights and minimises the cross-entropy for 60 epochs, with batches of two samples and a constant step. There is no momentum and no weight decay. Biases start at 0 and are trained, so a trained network has a little more freedom than a random one.
 # Weights start from the Kaiming law $U[-\sqrt{6/\text{fan-in}},\sqrt{6/\text{fan-in}}]$ unless said otherwise. Networks that do not fit in the end are thrown away.
 #
 # Training sets are balanced and nested, and all networks of a training set share the order of its batches.
@@ -232,7 +232,7 @@ lines = axes[0].get_legend_handles_labels()
 _ = fig.legend(*lines, loc="outside lower center", ncols=2 * len(sizes))
 
 # %% [markdown]
-# Random networks do not care about width: neither their accuracy nor their price changes much. Trained networks of the narrowest kind are about as good as random ones, and with width they leave them behind.
+# Random networks hardly care about width: neither their accuracy nor their price changes much. Trained networks of the narrowest kind are a little better than random ones, and with width they leave them behind.
 
 # %%
 by_guess = np.array([values("accuracy", f"LeNet {w}", "guess") for w in widths])
@@ -291,7 +291,7 @@ record(narrow_fit=share)
 print(f"{len(pool[0])} samples: {share:.0%} fit, test accuracy {rich.mean():.3f}")
 
 # %% [markdown]
-# A good narrow network exists. On few samples neither SGD nor chance finds it.
+# A good narrow network exists. On few samples neither SGD nor chance finds one often.
 #
 # ## Networks of the same margin
 #
@@ -371,16 +371,16 @@ pd.DataFrame(
 
 # %% [markdown]
 # The error is over networks, and networks of one training set share its luck, so it is too small by some factor.
-# Much of the gain of SGD is a gain in $\ell_L$. What is left at equal $\ell_L$ is in the table. Where no bin holds three networks of each kind, there is nothing to compare, and that is an answer too: the two methods find different networks.
+# Trained networks have smaller $\ell_L$ than random ones, the more so the wider they are. What is left of their lead at equal $\ell_L$ is in the table. Where no bin holds three networks of each kind, there is nothing to compare: the two methods find different networks. How good random networks with such margins would be, this does not tell.
 #
 # :::{admonition} Takeaway
 # :class: tip
-# Width does nothing for a random network that fits. It gives SGD room to find networks with larger margins.
+# Width does little for random networks that fit. Trained ones gain accuracy with it, and their normalised margins grow.
 # :::
 #
 # ## Depth
 #
-# First the MLP, where the effect is clearest: one to four hidden layers, of which the last have 4, 10, 20 and 40 units at width 2/6.
+# First the MLP, where the effect is clearest: one to four hidden layers. At width 2/6 the last has 4 units, and those put before it have 10, 20 and 40.
 # Then LeNet: one convolution and no hidden layer (1c-1f), up to the full network of two convolutions and two hidden layers (2c-3f).
 
 # %%
@@ -438,7 +438,7 @@ pd.DataFrame({
 # %% [markdown]
 # ### Why depth hurts
 #
-# By the chain rule of {doc}`19_guess_and_check`, accuracy and price are two readings of one curve. So it is enough to see why fitting becomes more expensive.
+# By the chain rule of {doc}`19_guess_and_check`, the price adds up what is lost in accuracy, sample by sample. Why is more lost in deep networks? We have an argument for the first pair, before anything has been fitted.
 # At infinite width, $P(d(x)>0,d(x')<0)=\arccos(r_l)/2\pi$ for two inputs whose cosine after $l$ ReLU layers is $r_l$, and $r_l$ grows with $l$. Two images of different classes become more alike with every layer, and it takes more luck to tell them apart.
 # We compare this with the counted price of the first pair for the MLPs, whose narrowest layer has just four units.
 
@@ -456,7 +456,7 @@ pd.DataFrame(
 
 # %% [markdown]
 # Finite width adds dead layers, whose ties count as class 0.
-# The first pair explains a part of the price; samples after it add theirs.
+# The first pair explains a part of the price; samples after it add theirs. About the accuracy of networks that fit it says nothing directly: that is the slope of the price at the end, and this is the one at the beginning.
 #
 # ### Width of the MLP
 #
@@ -516,7 +516,7 @@ pd.DataFrame({
 # %% [markdown]
 # :::{admonition} Takeaway
 # :class: tip
-# What depth does to a network that fits, it does to random and to trained ones alike. A price that is paid without an optimiser is not the optimiser's fault.
+# Depth makes random networks that fit worse, before any optimiser has touched them. Where the effect is clear, in the MLP, trained ones lose about as much. What happens without an optimiser is not the optimiser's fault.
 # :::
 #
 # ## The start decides
@@ -540,7 +540,7 @@ pd.DataFrame({
 # $$ (eq-optimizer-slope)
 #
 # For large $C$ this is a switch. A sample that is wrong pulls with the force $C$. One that is right by much more than $1/C$ does not pull at all.
-# So SGD from $U[-1,1]$ moves until the samples are right, and stops. It is an expensive way of guessing: nothing enlarges margins.
+# So SGD from $U[-1,1]$ moves until the samples are right, and all but stops. In this it is like guessing: once a network fits, hardly anything enlarges its margins.
 # At the Kaiming start $C=1$, and samples go on pulling until the margin is several units. With $C<1$ they pull even longer.
 # We check the proposition along ten steps in double precision.
 
@@ -573,7 +573,7 @@ for step in range(10):
 claim("peleg-C10f", max(difference), note=f"C = {np.prod(c):.0f}")
 
 # %% [markdown]
-# Now four starts: $U[-1,1]$ with its smaller learning rate, $U[-0.2,0.2]$, Kaiming, and the Gaussian Kaiming law, for the LeNet of width 3/6.
+# Now four starts for the LeNet of width 3/6: $U[-1,1]$ with its smaller learning rate (`uniform`), $U[-0.2,0.2]$ (`uniform02`), Kaiming (`kaiming`), and normal weights with the variances $2/\text{fan-in}$ of the Kaiming law (`kaiming_gaussian`).
 
 # %%
 starts = list(priors.PRIORS)
@@ -646,7 +646,7 @@ stages = {
     for e in (*seen, n_epochs)
 }
 
-# %% mystnb={"figure": {"caption": "Left: mean norm of the gradient over the batches of an epoch, for four starts. Middle and right: test accuracy and Lipschitz-normalised loss of the networks from the Kaiming start that fit after so many epochs. Dashed: random networks that fit.", "name": "fig-optimizer-starts"}, "image": {"alt": "Left: the curve from the large uniform start begins highest and falls by many orders within a few epochs. Middle: a rising curve. Right: a falling one."}}
+# %% mystnb={"figure": {"caption": "Left: mean norm of the gradient over the batches of an epoch, for four starts. Middle and right: test accuracy and Lipschitz-normalised loss of the networks from the Kaiming start that fit after so many epochs. Dashed: random networks that fit.", "name": "fig-optimizer-starts"}, "image": {"alt": "Left: the curve from the large uniform start begins highest and falls by many orders within about ten epochs, the others fall slowly. Middle: a rising curve, all of it above a dashed line. Right: a falling one, below a dashed line."}}
 fig, axes = plt.subplots(1, 3, figsize=(figures.WIDTH, 3.1), layout="constrained")
 for prior, color in zip(starts, figures.PALETTE, strict=False):
     axes[0].semilogy(range(1, n_epochs + 1), np.maximum(curve[prior], 1e-12), color=color, label=prior)  # fmt: skip
@@ -680,13 +680,13 @@ pd.DataFrame(
 # %% [markdown]
 # :::{admonition} Takeaway
 # :class: tip
-# SGD is better than chance only while it has gradients. The scale of the start decides how long that is.
+# What SGD adds to chance, it adds while it has gradients. The scale of the start decides how long that is.
 # :::
 #
 # ## What did not reproduce
 #
 # The verdicts stand beside the claims. Some are weak by nature.
-# The effect of depth on LeNet is about one hundredth of accuracy, and convolutions, hidden layers and weights change together. Hundreds of networks on many training sets would be needed; errors here are over few training sets.
+# The effect of depth on LeNet is one to three hundredths of accuracy, and convolutions, hidden layers and weights change together. On digits the price of a LeNet does not clearly rise with depth, here or in the independent program. Hundreds of networks on many training sets would be needed; errors here are over few training sets.
 # The ResNets are few, and one block differs from three in more than depth.
 # Networks that fit after one epoch are a selection, the share that fits is in the table: part of their lead over random networks may be this.
 # Bins of equal loss compare networks at different quantiles of their own distribution. An equal $\ell_L$ is rare for one method and typical for the other.
