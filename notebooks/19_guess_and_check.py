@@ -139,6 +139,7 @@ pd.DataFrame.from_dict(rows, orient="index").rename_axis("width").round(3)
 # So price and accuracy are two readings of one curve. A sample costs a whole bit while accepted networks guess, and next to nothing once they know the classes.
 # The sum over samples of one training set can be predicted from other images: replace $a_na_{n+1}$ by the chance that an accepted network is right on a random test image of either class, independently chosen.
 # Training samples are random too, and $-\log$ is convex. By Jensen's inequality the mean price of an additional pair is at least that of the mean chance.
+# The estimate has a weak spot. The chance of the first pair comes from a few hundred draws of the prior, the same for all training sets. Their error is nearly 0.2 bits, it lifts or lowers the whole dashed curve, and the scatter of training sets does not show it.
 #
 # The first pair costs more than two bits. Two images of different classes are similar, and a random network gives similar images the same label most of the time.
 
@@ -734,7 +735,7 @@ record(
 )
 pd.DataFrame(rows).T.round(3)
 
-# %% mystnb={"figure": {"caption": "Weight-normalised loss of two optimisers without gradients, one line for each start. They stop at the first network without training error.", "name": "fig-guess-descent"}, "image": {"alt": "Two panels of falling curves. Most start near 0.7, some several times higher, and all end well below. On the left they end after some to some tens of rounds, on the right after a few."}}
+# %% mystnb={"figure": {"caption": "Weight-normalised loss of two optimisers without gradients, one line for each start. They stop at the first network without training error.", "name": "fig-guess-descent"}, "image": {"alt": "Two panels of falling curves. Most start near 0.7, some several times higher, and all end well below. They end within some tens of rounds, on the right mostly sooner."}}
 fig, axes = plt.subplots(1, 2, figsize=(figures.WIDTH, 2.9), sharey=True)
 for ax, name in zip(axes, methods, strict=True):
     for k in range(n_starts):
@@ -745,7 +746,7 @@ for ax, name in zip(axes, methods, strict=True):
 _ = axes[0].set(ylabel=r"$\ell_W$")
 
 # %% [markdown]
-# Both reach interpolation in a few rounds, and their networks are about as good on new images as random ones that fit.
+# Both reach interpolation in a few or some tens of rounds, and their networks are about as good on new images as random ones that fit.
 # The greedy search picks the best of many copies and ends at a smaller loss. By the last section but one, such networks should be a little better. On digits and on MNIST they are, and those of pattern search are a little worse, each by about two standard errors: too little to tell.
 # Both stop at the first network that fits. An optimiser that goes on has more room: that is the question of the next chapter.
 #
