@@ -76,3 +76,49 @@ def test_single_index_settings_are_the_published_ones(name):
     for key, values in varied.items():
         found = [point[key] for point in points]
         assert all(value in found for value in values) and all(value in values for value in found)
+
+
+# Of a figure of the third study: points, networks of each, and the numbers of samples.
+HISTOGRAMS = {
+    "01-priors": (8, 2000, {16}),
+    "02-width": (8, 2000, {16}),
+    "05-depth": (8, 2000, {16}),
+    "07-gradients": (4, 200, {16}),
+    "08-priors-3-5": (8, 500, {16}),
+    "09-priors-cifar10": (12, 500, {16}),
+    "10-priors-4-32": (16, 2000, {4, 32}),
+    "11-priors-weight-norm": (8, 2000, {16}),
+    "12-epochs": (4, 500, {16}),
+    "14-width-4": (8, 2000, {4}),
+    "15-width-32": (8, 2000, {32}),
+    "16-width-3-5": (8, 500, {16}),
+    "17-width-truck-deer": (8, 500, {16}),
+    "18-width-bird-ship": (8, 500, {16}),
+    "26-depth-4-32": (16, 2000, {4, 32}),
+    "27-depth-pairs": (24, 500, {16}),
+}
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.stem.startswith("peleg-fig")], ids=lambda f: f.stem)
+def test_random_and_trained_networks_have_the_published_settings(file):
+    """Rates by start and data set; 60 epochs but for one figure; curves have four training sets and 100 networks."""
+    name, points = file.stem.removeprefix("peleg-fig-"), sweep.combinations(sweep.from_file(file))
+    for point in points:
+        small = {"mnist": 0.001, "cifar10": 0.0001}[point["dataset"]]
+        trained = point["method"] == "sgd"
+        assert point["learning_rate"] == (small if trained and point["prior"] == "uniform" else 0.01)
+        assert point["n_epochs"] == 60 or name == "12-epochs"
+    if name in HISTOGRAMS:
+        n_points, n_networks, sizes = HISTOGRAMS[name]
+        assert len(points) == n_points and {p["n_networks"] for p in points} == {n_networks}
+        assert {n for p in points for n in p["n_samples"]} == sizes
+    else:
+        assert {p["permutation_seed"] for p in points} == {200, 201, 202, 203}
+        assert {p["n_networks"] for p in points} == {100}
+        largest = {n for p in points for n in p["n_samples"] if n < 400}
+        assert max(largest) == (128 if "long" in name else 24 if {p["dataset"] for p in points} == {"cifar10"} else 32)
+
+
+def test_figures_of_the_third_study_are_all_there():
+    found = {f.stem.split("-")[2] for f in FILES if f.stem.startswith("peleg-fig")}
+    assert found == {f"{i:02d}" for i in range(1, 28) if i not in (6, 13)}  # these two have no settings
