@@ -7,10 +7,13 @@
 # ```
 # sgd-book sweep --spec book/sweeps/peleg-fig-02-width.yml -o runs
 # sgd-book collect runs --table networks -o networks.csv
-# sgd-book sweep 95 -g table=networks.csv -g kind=histogram -o figure
+# sgd-book run 95 -p table networks.csv -p kind histogram
 # ```
 #
-# With curves the second table, `acceptance`, holds the prices. The chapters behind it are {doc}`19_guess_and_check` and {doc}`20_width_depth_optimizer`.
+# With curves the second table, `acceptance`, holds the prices. `panel` names what differs, such as `width`, `depth`, `prior` or `data_seed`.
+# The published code does not fix the seeds of training; here `seed` does. Test images come from the training files, at most 1000 of each class.
+#
+# The chapters behind it are {doc}`19_guess_and_check` and {doc}`20_width_depth_optimizer`.
 
 # %% tags=["remove-cell"]
 # On Colab: fetch the book and what it imports. Anywhere else this cell does nothing.
