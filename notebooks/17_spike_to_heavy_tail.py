@@ -91,7 +91,7 @@ large = {
 }
 fewer = study("adam", 1.0, 1, [0, 1, 10], large_dim, 2 * large_dim)
 
-# %% mystnb={"figure": {"caption": "Eigenvalues of $W^TW$ along training, each row one run of the larger network. Thin line: the law of Marchenko and Pastur, which random weights have. Dots: the largest eigenvalue. Adam's spike moves back into a bulk that widens. With gradient descent the bulk stays, and the spike comes and goes.", "name": "fig-absorb-steps"}, "image": {"alt": "Two rows of five histograms on a logarithmic axis. Top: a bulk with one far dot at step 1; by step 10 the histogram has spread to the right and the dot touches it. Bottom: histograms that keep the shape of the line, with dots to the right of them."}}
+# %% mystnb={"figure": {"caption": "Eigenvalues of $W^TW$ along training, each row one run of the larger network. Thin line: the law of Marchenko and Pastur, which random weights have. Dots: the largest eigenvalue. Adam's spike is caught up by a bulk that moves to the right and widens. With gradient descent the bulk hardly moves, and a spike leaves it after some steps.", "name": "fig-absorb-steps"}, "image": {"alt": "Two rows of five histograms on a logarithmic axis. Top: a bulk with one far dot at step 1; by step 10 the histogram has spread to the right and the dot touches it. Bottom: histograms that keep the shape of the line, with dots to the right of them."}}
 shown = [0, 1, 2, 5, 10]
 fig, axes = plt.subplots(2, 5, figsize=(figures.WIDTH, 3.6), sharex=True, sharey=True)
 for row, (name, trained) in zip(axes, large.items(), strict=True):
@@ -651,7 +651,7 @@ pd.DataFrame({
 # - *Heavy tails emerge at small learning rates after many steps*: slowly, and after the training loss is gone. What drives them then is the normalisation of Adam, and the alignment is lost on the way.
 # - *The tail of Adam with $\eta=1$ is frozen* once the training loss is gone: for some 7000 steps. In our runs of 10,000, in single and in double precision, a late burst moves this spectrum too, and its tail gets lighter.
 # - *The exponent of {cite:t}`clauset2009power`* scatters so much that one run shows nothing.
-# - *Heavy-tailed* is a name. Our rule needs a threshold to use it, and the fitted power laws cover a part of the spectrum only.
+# - *Heavy-tailed* is a name. In {numref}`fig-absorb-steps` the whole bulk moves and widens, and it ends at an edge. Our rule needs a threshold to use it, and the fitted power laws cover a part of the spectrum only.
 #
 # No loss was measured in this chapter. Whether a heavy tail is good or bad for the test error depends on how the error is evaluated: {doc}`chapter 18 <18_what_shapes_the_tail>`.
 #
