@@ -91,7 +91,7 @@ large = {
 }
 fewer = study("adam", 1.0, 1, [0, 1, 10], large_dim, 2 * large_dim)
 
-# %% mystnb={"figure": {"caption": "Eigenvalues of $W^TW$ along training, each row one run of the larger network. Thin line: the law of Marchenko and Pastur, which random weights have. Dots: the largest eigenvalue. Adam's spike is caught up by a bulk that moves to the right and widens. With gradient descent the bulk hardly moves, and a spike leaves it after some steps.", "name": "fig-absorb-steps"}, "image": {"alt": "Two rows of five histograms on a logarithmic axis. Top: a bulk with one far dot at step 1; by step 10 the histogram has spread to the right and the dot touches it. Bottom: histograms that keep the shape of the line, with dots to the right of them."}}
+# %% mystnb={"figure": {"caption": "Eigenvalues of $W^TW$ along training, each row one run of the larger network. Thin line: the law of Marchenko and Pastur, which random weights have. Dots: the largest eigenvalue. Adam's spike is caught up by a bulk that moves to the right and widens. With gradient descent the bulk hardly moves, and a spike leaves it after some steps.", "name": "fig-absorb-steps"}, "image": {"alt": "Two rows of five histograms on a logarithmic axis. Top: a bulk with one far dot at step 1; by step 10 the histogram has spread to the right and the dot touches it. Bottom: histograms that keep the shape of the line; the dot is at their right edge up to step 2, and beyond it at steps 5 and 10."}}
 shown = [0, 1, 2, 5, 10]
 fig, axes = plt.subplots(2, 5, figsize=(figures.WIDTH, 3.6), sharex=True, sharey=True)
 for row, (name, trained) in zip(axes, large.items(), strict=True):
@@ -140,7 +140,7 @@ small = {
     "GD, η = 2d": study("gd", 2.0 * dim, n_seeds, steps),
 }
 
-# %% mystnb={"figure": {"caption": "Four numbers along training. Thin lines: single draws of the small network ($n=2d$). Thick lines: the larger one ($n=8d$). Dashes: random weights. Adam's spike is absorbed within ten steps, and its alignment goes with it.", "name": "fig-absorb-numbers"}, "image": {"alt": "Four panels over ten steps. s1/s2 of Adam jumps and falls to one; its stable rank drops and recovers; its alignment falls from 0.5; its Hill exponent falls from 2.45 to 1.85. Gradient descent oscillates, with a Hill exponent between 2.4 and 2.2."}}
+# %% mystnb={"figure": {"caption": "Four numbers along training. Thin lines: single draws of the small network ($n=2d$). Thick lines: the larger one ($n=8d$). Dashes: random weights. Adam's spike is absorbed within ten steps, and its alignment goes with it.", "name": "fig-absorb-numbers"}, "image": {"alt": "Four panels over ten steps. s1/s2 of Adam jumps and falls to one; its stable rank drops and recovers; its alignment falls from 0.5; its Hill exponent falls from 2.45 to 1.85. The alignment of gradient descent oscillates, and its Hill exponent ends between 2.4 and 2.2."}}
 NAMES = ["$s_1/s_2$", "stable rank", "alignment", r"$\alpha_{\mathrm{H}}$"]
 fig, axes = plt.subplots(2, 2, figsize=(figures.WIDTH, 4.6), sharex=True)
 for (name, trained), color in zip(small.items(), figures.PALETTE, strict=False):
@@ -184,7 +184,7 @@ table["s1/s2, large, n = 8d"] = top[[1, 10]].round(2)
 table.assign(**{"s1/s2, large, n = 2d": less[[1, 2]].round(2)})
 
 # %% [markdown]
-# The table is for Adam, $\eta=1$: means and standard errors of the small network, with known values of an independent program in brackets where the sizes are its own.
+# The table is for Adam, $\eta=1$: means and standard errors of the small network, and in brackets known values of an independent program, at the sizes of the profile `default`.
 # The spike is the first thing to appear and the first to go. At step 10 the largest singular value has a close neighbour, and its vector knows the teacher far less than at step 1.
 # The last columns are single runs of the larger network, with many samples and with few.
 #
@@ -195,7 +195,7 @@ table.assign(**{"s1/s2, large, n = 2d": less[[1, 2]].round(2)})
 # :::{prf:theorem} Marchenko and Pastur
 # :label: thm-absorb-mp
 #
-# Let $W\in\mathbb R^{h\times d}$ have independent entries of mean 0 and variance 1, and let $h,d\to\infty$ with $d/h\to c\in(0,1]$. The distribution of the eigenvalues of $W^TW/h$ tends to the law with the density
+# Let $W\in\mathbb R^{h\times d}$ have independent entries of one law, with mean 0 and variance 1, and let $h,d\to\infty$ with $d/h\to c\in(0,1]$. The distribution of the eigenvalues of $W^TW/h$ tends to the law with the density
 #
 # $$
 # \rho(x)=\frac{\sqrt{(x_+-x)(x-x_-)}}{2\pi cx},\qquad x_\pm=(1\pm\sqrt c)^2 .
@@ -207,7 +207,7 @@ table.assign(**{"s1/s2, large, n = 2d": less[[1, 2]].round(2)})
 # :::{prf:proposition} Hill exponent of noise
 # :label: prop-absorb-hill
 #
-# With $x=1+c+2\sqrt c\cos t$, $0<t<\pi$, the law becomes $\frac{2\sin^2t}{\pi x}\,dt$. Its distribution function is
+# With $x=1+c+2\sqrt c\cos t$, $0<t<\pi$, the law becomes $\frac{2\sin^2t}{\pi x}\,dt$. Its distribution function is, without the last term if $c=1$,
 #
 # $$
 # \begin{aligned}
@@ -232,7 +232,7 @@ table.assign(**{"s1/s2, large, n = 2d": less[[1, 2]].round(2)})
 # $$
 #
 # Integrate from $t$ to $\pi$. The last term is elementary: $\int\frac{dt}{1+c+2\sqrt c\cos t}=\frac2{1-c}\arctan\big(\frac{1-\sqrt c}{1+\sqrt c}\tan\frac t2\big)$.
-# The limit {eq}`eq-absorb-alpha0` is the law of large numbers for spectra: the mean of $\log(\lambda/\lambda_{(i)})$ over the upper half does not feel a common factor, and the function is continuous and bounded there.
+# The limit {eq}`eq-absorb-alpha0` is the law of large numbers for spectra: the mean of $\log(\lambda/\lambda_{(i)})$ over the upper half does not feel a common factor, and the function is continuous, and bounded since the largest eigenvalue of random weights stays of order $h$.
 # :::
 
 # %%
@@ -271,7 +271,7 @@ pd.DataFrame([limits], ["α₀"], [f"c = {c:.3g}" for c in aspects]).round(3)
 # For (3), $\lVert M\rVert_F^2=\lVert W+M\rVert_F^2+\lVert W\rVert_F^2-2\langle W+M,W\rangle$, and $\langle A,B\rangle\le\sum_is_i(A)s_i(B)$ is von Neumann's trace inequality.
 # :::
 #
-# Part (2) is why a spike is not a heavy tail. An update of rank one, however large, moves one of $k$ eigenvalues out of place. A change of the Hill exponent needs an update with many large singular values.
+# Part (2) is why a spike is not a heavy tail. An update of rank one, however large, moves one of $k$ eigenvalues out of place, and {eq}`eq-absorb-hill` sees it as one logarithm among $m$. A sizeable change of the Hill exponent needs an update with many large singular values.
 # Part (3) sets a clock for Adam.
 #
 # :::{prf:corollary} Adam's clock
@@ -332,7 +332,7 @@ shift = {
 share = [s / (rate * max(width, dim) ** 0.5 * most.sum()) for rate, s in shift.items()]
 claim("kothapalli-C11d", max(share), note=f"{n_rate_seeds} draws")
 
-# %% mystnb={"figure": {"caption": "Hill exponent after ten steps against the learning rate: means and standard deviations. Dashes: random weights, $\\alpha_0$. Solid vertical lines: the threshold of the spike after one step. Dotted: for gradient descent, where the linearised student becomes unstable {eq}`eq-absorb-stable`; for Adam, where $\\eta\\sum_\\tau C_\\tau=1$.", "name": "fig-absorb-rates"}, "image": {"alt": "Two panels with dots on a dashed line at 2.46 for small learning rates that fall to 1.8 for large ones. In the left panel the fall begins at the dotted line near one."}}
+# %% mystnb={"figure": {"caption": "Hill exponent after ten steps against the learning rate: means and standard deviations. Dashes: random weights, $\\alpha_0$. Solid vertical lines: the threshold of the spike after one step. Dotted: for gradient descent, where the linearised student becomes unstable {eq}`eq-absorb-stable`; for Adam, where $\\eta\\sum_\\tau C_\\tau=1$.", "name": "fig-absorb-rates"}, "image": {"alt": "Two panels with dots on a dashed line at 2.46 for small learning rates that fall to 1.8 for large ones. On the left the fall begins between the dotted and the solid line, near one; on the right beyond both, which nearly coincide at 0.1."}}
 theory = single_index.one_step_theory(width, dim, n_samples)
 slope = single_index.gaussian_constants().slope
 stable = 1 / (slope * (1 + (dim / n_samples) ** 0.5)) ** 2
@@ -393,7 +393,7 @@ pd.DataFrame.from_dict(rows, orient="index").rename_axis("optimiser, η")
 #
 # :::{admonition} Takeaway
 # :class: tip
-# A spike is an update of rank one, and a heavy tail is not. It takes updates with many large singular values, and for Adam at least of the order of $1/\eta$ of them. Compare Hill exponents only with random weights of the same shape.
+# A spike is an update of rank one, and a heavy tail is not. It takes updates with many large singular values, and with Adam a number of steps of order $1/\eta$ at least. Compare Hill exponents only with random weights of the same shape.
 # :::
 #
 # ## Gradient descent at its limit of stability
@@ -519,7 +519,7 @@ cells = [
 ]
 pd.DataFrame(cells, index, [f"t = {t}" for t in range(5)]).round(3)
 
-# %% mystnb={"figure": {"caption": "Cosines, without sign, of the first twenty singular vectors of the weights after a step (rows) and of the step (columns), for one run of Adam, $\\eta=1$; their squares are the overlaps. At first one pair of vectors is shared. Later the left one survives, and on the right the overlap spreads over several pairs near the diagonal.", "name": "fig-absorb-overlaps"}, "image": {"alt": "Two rows of three square maps. The first map of each row has one dark corner cell; in later maps the corner of the top row stays dark and a blurred diagonal appears in both."}}
+# %% mystnb={"figure": {"caption": "Cosines, without sign, of the first twenty singular vectors of the weights after a step (rows) and of the step (columns), for one run of Adam, $\\eta=1$; their squares are the overlaps. At first one pair of vectors is shared. Later the left one survives, and on the right the overlap spreads over several pairs near the diagonal.", "name": "fig-absorb-overlaps"}, "image": {"alt": "Two rows of three square maps. The first map of each row has one bright corner cell; in later maps the corner of the top row stays bright, that of the bottom row does not, and a blurred diagonal appears in both."}}
 fig, axes = plt.subplots(2, 3, figsize=(figures.WIDTH, 4.6), sharex=True, sharey=True)
 for row, side, name in zip(axes, paired["adam"][1], ["left", "right"], strict=True):
     for ax, t in zip(row, [0, 1, 4], strict=True):
@@ -535,7 +535,7 @@ _ = fig.colorbar(image, ax=axes, shrink=0.7, label="|cosine|")
 # %% [markdown]
 # Untrained weights and their first update have nothing in common. The step then imprints its own vectors on the weights.
 # After that Adam keeps the left vector. It is close to $\mathrm{sign}(a)$, and the read-out $a$ does not change. The right vector, the one that knows the teacher, does not survive.
-# Meanwhile the lower vectors begin to agree with those of the update: the mean of the first ten diagonal entries on the right grows. The tail is built by updates along directions that the weights already have.
+# Meanwhile the lower vectors begin to agree with those of the update: the mean of the first ten diagonal entries on the right grows. The tail is built along directions that weights and updates share.
 #
 # ## Long runs
 #
@@ -555,7 +555,7 @@ LONG = {
     "GD, η = d": study("gd", 1.0 * dim, 1, gd_marks),
 }
 
-# %% mystnb={"figure": {"caption": "Hill exponent (left), training loss (middle) and alignment (right) of long runs of the small network. Dashes: random weights. Once the training loss is gone, gradient descent stands still. Adam with $\\eta=0.1$ starts again later.", "name": "fig-absorb-long"}, "image": {"alt": "Three panels with a logarithmic step axis. Left: Adam with eta = 1 falls to 1.8 and stays, Adam with 0.1 sinks slowly, the others are nearly level. Middle: losses fall by many orders. Right: alignments rise early and then fall."}}
+# %% mystnb={"figure": {"caption": "Hill exponent (left), training loss (middle) and alignment (right) of long runs of the small network. Dashes: random weights. Once the training loss is gone, gradient descent stands still. Adam with $\\eta=0.1$ starts again later.", "name": "fig-absorb-long"}, "image": {"alt": "Three panels with a logarithmic step axis. Left: Adam with eta = 1 falls to 1.8 and stays, gradient descent with 2d falls to 2.2 and stays, Adam with 0.1 sinks slowly, the others are nearly level. Middle: losses fall by many orders; that of Adam with 0.1 jumps up again. Right: alignments rise early; those of Adam with 0.1 and 0.01 stay, the others fall again."}}
 fig, axes = plt.subplots(1, 3, figsize=(figures.WIDTH, 3.2))
 for (name, trained), color in zip(LONG.items(), figures.PALETTE, strict=False):
     at = np.array(trained.probes) + 0.5  # so that step 0 has a place
@@ -600,7 +600,7 @@ pd.DataFrame.from_dict(rows, orient="index").map(lambda v: f"{v:.3f}" if v == v 
 
 # %% [markdown]
 # Adam with $\eta=1$ has its tail after fifty steps and keeps it for thousands of steps. Gradient descent stops when the training loss is gone, with whatever spectrum it has then.
-# Adam with $\eta=0.1$ goes on: its running mean of squares decays once gradients are small, so its steps do not become small, and the weights keep moving in bursts. An independent program finds the exponent 2.16 after 10,000 steps, and the alignment with the teacher lost by then. The profiles with longer runs measure it too. The clock {eq}`eq-absorb-clock` allowed a tail after some ten steps. It comes a thousand times later, so nearly all of these steps cancel.
+# Adam does not stop for good: its running mean of squares decays once gradients are small, so its steps do not become small, and the training loss jumps up again. With $\eta=0.1$ such bursts lower the exponent. An independent program finds the exponent 2.16 after 10,000 steps, and the alignment with the teacher lost by then. The profiles with longer runs measure it too. The clock {eq}`eq-absorb-clock` allowed a tail after some ten steps. What there is of a tail comes a thousand times later, so nearly all of these steps cancel.
 #
 # ## Two exponents, one spectrum
 #
@@ -638,7 +638,7 @@ pd.DataFrame({
 # %% [markdown]
 # The table gives means and standard deviations over draws of the problem. The last column is the share of the eigenvalues that the fitted power law covers.
 #
-# The Hill exponent hardly varies between draws. The other one varies by a factor of several, for random weights, which have no power law at all: the distance is small wherever the tail holds few values, and which start wins is chance.
+# The Hill exponent hardly varies between draws. The other one varies by a factor of several, for random weights, which have no power law at all: above a start near the edge few values are left, and over so short a range any density passes for a power law. The distance there is the noise of few values, and which start wins is chance.
 # On the average it falls with training. A single value of it says little, and it does not say whether a power law holds. Use the Hill exponent to compare spectra of one shape, and call neither an exponent of a power law before the distance is tested.
 #
 # ## What did not reproduce
@@ -666,7 +666,7 @@ pd.DataFrame({
 # :::{solution} ex-absorb-stable-rank
 # :class: dropdown
 #
-# $\lVert W\rVert_F^2\simeq hd$ and $\lVert W\rVert_2\simeq\sqrt h+\sqrt d$, so it is $\frac{hd}{(\sqrt h+\sqrt d)^2}$: 60.6 for $h=300$, $d=200$. With the outlier $\lVert W\rVert_F^2$ is $hd+100(\sqrt h+\sqrt d)^2$, and the stable rank is $1+\frac1{100}\cdot60.6=1.6$. One singular value ruins the stable rank and leaves the Hill exponent as it was.
+# $\lVert W\rVert_F^2\simeq hd$ and $\lVert W\rVert_2\simeq\sqrt h+\sqrt d$, so it is $\frac{hd}{(\sqrt h+\sqrt d)^2}$: 60.6 for $h=300$, $d=200$. With the outlier $\lVert W\rVert_F^2$ is $hd+100(\sqrt h+\sqrt d)^2$, and the stable rank is $1+\frac1{100}\cdot60.6=1.6$. One singular value ruins the stable rank. The Hill exponent falls by less than 0.1: of its $m=100$ logarithms one grows by about $\log100$.
 #
 # ```python
 # s = np.linalg.svd(np.random.default_rng(0).standard_normal((300, 200)), compute_uv=False)
@@ -695,7 +695,7 @@ pd.DataFrame({
 # :::{exercise}
 # :label: ex-absorb-rank
 #
-# {prf:ref}`prop-absorb-update` (2) bounds the change of a distribution function by $\frac rk$. Give a $W$ and an $M$ of rank 1 with equality. And how many eigenvalues must an update move beyond the largest one for the Hill exponent to fall from $\alpha_0$ by 0.3, if it multiplies all of these by the same factor $e^2$ and leaves the rest alone?
+# {prf:ref}`prop-absorb-update` (2) bounds the change of a distribution function by $\frac rk$. Give a $W$ and an $M$ of rank 1 with equality. And what share of the eigenvalues, the largest ones, must an update multiply by $e^2$ for the Hill exponent to fall from $\alpha_0$ by 0.3, if it leaves the rest alone?
 # :::
 #
 # :::{solution} ex-absorb-rank
