@@ -68,7 +68,7 @@ def cnn(
         raise ValueError(f"width_factor is {width_factor}; allowed: a finite number > 0")
     _check_generator(generator)
     channels, height, width = image_shape
-    modules: list[nn.Module] = [_Images(image_shape)]
+    modules: list[nn.Module] = [Images(image_shape)]
     for layer in layers:
         if layer == "M":
             modules.append(nn.MaxPool2d(2))
@@ -94,7 +94,7 @@ def n_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-class _Images(nn.Module):
+class Images(nn.Module):
     """Flattened samples become images; images stay what they are."""
 
     def __init__(self, shape: tuple[int, int, int]) -> None:

@@ -15,25 +15,12 @@ from torch import nn
 from torch.nn.utils import skip_init
 
 from lib import priors
+from lib.networks import Images
 
 LENET, MLP, RESNET = (6, 16, 120, 84), (120, 60, 30, 12), (6, 12, 24, 48)  # sizes at width 1
 LENET_DEPTHS = {"1c-1f": (1, ()), "2c-1f": (2, ()), "2c-2f": (2, (3,)), "2c-3f": (2, (2, 3))}  # convolutions, hidden
 NARROWEST = "1/6*"
 Width = float | str | Sequence[float | str]
-
-
-class Images(nn.Module):
-    """Flattened samples become images."""
-
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.reshape(-1, *self.shape)
-
-    def extra_repr(self) -> str:
-        return str(self.shape)
 
 
 class BatchNorm(nn.Module):

@@ -8,11 +8,9 @@ trained.network(0)  # a torch module
 """
 
 import hashlib
-import itertools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -24,6 +22,7 @@ from lib import ensemble
 from lib.checkpoint import Checkpoint, deferred_interrupt
 from lib.linearized import chosen_device, float_type
 from lib.noise import NONE, Streams
+from lib.settings import NUMBER, SHARE, completed, product
 from lib.stopping import STATUS, Rule
 from lib.training_run import METRICS, STREAMS, Data, Run, epoch_order
 
@@ -34,14 +33,13 @@ DEFAULTS = {
     "learning_rate": None,
     "batch_size": None,
     "seed": 0,
-    "order_seed": None,
+    "order_seed": 0,  # the seed, unless told
     "momentum": 0.0,
     "weight_decay": 0.0,
     "noise": NONE,
     "noise_scale": 0.0,
     "tail_index": 2.0,
 }
-NUMBER, SHARE = "a finite number >= 0", "a number in [0, 1)"
 CHECKS = (
     ("learning_rate", "a finite number > 0", lambda v: np.isfinite(v) and v > 0),
     ("batch_size", "an integer >= 1", lambda v: v == v // 1 >= 1 and np.isfinite(v)),
@@ -92,13 +90,7 @@ def grid(**settings: object) -> pd.DataFrame:
     settings: columns that `train_grid` knows, each one value or several. Raises ValueError on an unknown name, or a
     setting without a value. Used with tables joined by `pandas.concat` for grids that are not products.
     """
-    for name, values in settings.items():
-        if name not in DEFAULTS:
-            raise ValueError(f"settings has {name!r}; allowed: {', '.join(DEFAULTS)}")
-        settings[name] = list(values) if np.iterable(values) and not isinstance(values, str) else [values]
-        if not settings[name]:
-            raise ValueError(f"{name} is empty; allowed: at least one value")
-    return pd.DataFrame(list(itertools.product(*settings.values())), columns=list(settings))
+    return product(settings, DEFAULTS)
 
 
 def train_grid(
@@ -238,19 +230,7 @@ def _generator(seed: int) -> torch.Generator:
 
 def _checked(settings: pd.DataFrame | Mapping[str, ArrayLike]) -> pd.DataFrame:
     """The settings with every column, one row a member, numbered from 0."""
-    given = pd.DataFrame(settings).reset_index(drop=True)
-    unknown = [name for name in given if name not in DEFAULTS]
-    if unknown or not len(given):
-        raise ValueError(f"settings has {len(given)} rows, columns {list(given)}; allowed: rows of {list(DEFAULTS)}")
-    table = pd.DataFrame(index=given.index)
-    for name, default in DEFAULTS.items():
-        if name not in given and default is None and name != "order_seed":
-            raise ValueError(f"settings lacks {name}; allowed: a table with learning_rate and batch_size")
-        table[name] = given.get(name, table["seed"] if name == "order_seed" else default)
-    for name, allowed, test in CHECKS:
-        for value in table[name]:
-            if isinstance(value, bool) or not isinstance(value, Real) or not test(value):
-                raise ValueError(f"{name} is {value!r}; allowed: {allowed}")
-        if "integer" in allowed:
-            table[name] = table[name].astype(np.int64)
-    return table
+    given = pd.DataFrame(settings)
+    if "order_seed" not in given:
+        given = given.assign(order_seed=given.get("seed", 0))
+    return completed(given, DEFAULTS, CHECKS)

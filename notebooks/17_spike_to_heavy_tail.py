@@ -560,8 +560,8 @@ fig, axes = plt.subplots(1, 3, figsize=(figures.WIDTH, 3.2))
 for (name, trained), color in zip(LONG.items(), figures.PALETTE, strict=False):
     at = np.array(trained.probes) + 0.5  # so that step 0 has a place
     _, _, aligned, hill = tracked(trained)
-    axes[0].plot(at, hill[0], ".-", color=color, lw=1.2, label=name)
-    axes[1].plot(at, trained.table["train_loss"], ".-", color=color, lw=1.2)
+    axes[0].plot(at, hill[0], ".-", color=color, lw=1.2)
+    axes[1].plot(at, trained.table["train_loss"], ".-", color=color, lw=1.2, label=name)
     axes[2].plot(at, aligned[0], ".-", color=color, lw=1.2)
 axes[0].axhline(finite, ls="--", color=figures.INK, lw=1)
 axes[1].set(yscale="log")
@@ -569,7 +569,7 @@ for ax, title in zip(
     axes, [r"$\alpha_{\mathrm{H}}$", "training loss", "alignment"], strict=True
 ):
     ax.set(xscale="log", title=title, xlabel="step")
-_ = axes[0].legend(fontsize=8, loc="lower left")
+_ = axes[1].legend(fontsize=8, loc="lower left")
 
 
 # %%
