@@ -82,7 +82,7 @@ def main():
     titles = ("width", "n", "plain", "search", "ratio", "of accepted", "p plain", "p search", "same")
     print("{:>6}{:>4}{:>9}{:>9}{:>7}{:>13}{:>10}{:>10}{:>6}".format(*titles))
     for width in options.widths:
-        network = small_networks.lenet(pair.image_shape, width)
+        network = small_networks.lenet(width, image_shape=pair.image_shape)
         for n in options.samples:
             labels, at_once = torch.from_numpy(pair.labels[:n]), {"1/6": 1000, "2/6": 500}.get(width, 200)
             plain = Plain(network, pair.inputs[:n], at_once)

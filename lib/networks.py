@@ -12,6 +12,10 @@ import torch
 from torch import nn
 from torch.nn.utils import skip_init
 
+from lib.small_networks import Images, lenet, mlp, resnet
+
+__all__ = ["VGG11", "VGG11_MNIST", "VGG11_WIDE", "Images", "cnn", "fcn", "lenet", "mlp", "n_parameters", "resnet"]
+
 # Convolutions by their output channels, "M" a max-pool that halves the image.
 VGG11 = (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M")
 VGG11_MNIST = (64, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M")
@@ -92,20 +96,6 @@ def cnn(
 def n_parameters(module: nn.Module) -> int:
     """The number of trained numbers of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-class Images(nn.Module):
-    """Flattened samples become images; images stay what they are."""
-
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.reshape(-1, *self.shape)
-
-    def extra_repr(self) -> str:
-        return str(self.shape)
 
 
 def _linear(fan_in: int, fan_out: int, generator: torch.Generator, dtype: torch.dtype) -> nn.Linear:

@@ -15,12 +15,25 @@ from torch import nn
 from torch.nn.utils import skip_init
 
 from lib import priors
-from lib.networks import Images
 
 LENET, MLP, RESNET = (6, 16, 120, 84), (120, 60, 30, 12), (6, 12, 24, 48)  # sizes at width 1
 LENET_DEPTHS = {"1c-1f": (1, ()), "2c-1f": (2, ()), "2c-2f": (2, (3,)), "2c-3f": (2, (2, 3))}  # convolutions, hidden
 NARROWEST = "1/6*"
 Width = float | str | Sequence[float | str]
+
+
+class Images(nn.Module):
+    """Flattened samples become images; images stay what they are."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(-1, *self.shape)
+
+    def extra_repr(self) -> str:
+        return str(self.shape)
 
 
 class BatchNorm(nn.Module):
@@ -80,10 +93,10 @@ def with_context(network: nn.Module, n_samples: int | None) -> nn.Module:
 
 
 def lenet(
-    image_shape: tuple[int, int, int],
     width: Width = 1,
-    *,
     depth: str = "2c-3f",
+    *,
+    image_shape: tuple[int, int, int] = (1, 28, 28),
     bias: bool = False,
     prior: str = "kaiming",
     generator: torch.Generator | None = None,
@@ -92,9 +105,9 @@ def lenet(
     r"""LeNet for two classes: 5 x 5 convolutions with ReLU and max-pools, then fully connected layers.
 
     At width 1: 6 channels, 16 channels, 120 units, 84 units, 2 logits; a width w takes $\lfloor 6w \rfloor$ and so on.
-    image_shape: (channels, height, width). width: a number, a fraction such as "2/6", four of these, or "1/6*", which
-    is (1/6, 1/6, 1/24, 1/24). depth: convolutions and linear layers, "1c-1f", "2c-1f", "2c-2f" or "2c-3f"; "2c-2f"
-    keeps the second hidden layer, and "1c-1f" both max-pools. bias: whether layers have biases; they start at 0.
+    width: a number, a fraction such as "2/6", four of these, or "1/6*", which is (1/6, 1/6, 1/24, 1/24). depth:
+    convolutions and linear layers, "1c-1f", "2c-1f", "2c-2f" or "2c-3f"; "2c-2f" keeps the second hidden layer, and
+    "1c-1f" both max-pools. image_shape: (channels, height, width). bias: whether layers have biases; they start at 0.
     prior: the law of the weights, see `lib.priors`. generator: draws them; None leaves them 0, which is enough for
     `guess.search`. Raises ValueError on values out of range.
     Peleg & Hein 2024, arXiv:2407.03848.
@@ -119,10 +132,10 @@ def lenet(
 
 
 def mlp(
-    image_shape: tuple[int, int, int],
     width: Width = 1,
-    *,
     depth: int = 4,
+    *,
+    image_shape: tuple[int, int, int] = (1, 28, 28),
     bias: bool = False,
     prior: str = "kaiming",
     generator: torch.Generator | None = None,
@@ -145,10 +158,10 @@ def mlp(
 
 
 def resnet(
-    image_shape: tuple[int, int, int],
     width: Width = 1,
-    *,
     blocks: int = 3,
+    *,
+    image_shape: tuple[int, int, int] = (1, 28, 28),
     prior: str = "kaiming",
     generator: torch.Generator | None = None,
     dtype: torch.dtype = torch.float64,

@@ -44,7 +44,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lib import gradient_free, guess, margins, pairs, priors, small_networks
+from lib import gradient_free, guess, margins, networks, pairs, priors
 from lib.book import claim, figures, record
 from lib.decisions import decisions
 
@@ -75,7 +75,7 @@ cpu = {"device": "cpu"}
 data = [pairs.load(dataset, data_seed, permutation_seed=200 + i) for i in range(n_sets)]
 shape = data[0].image_shape
 widths = ["1/6*", "1/6", "2/6", "4/6"]
-nets = {w: small_networks.lenet(shape, w) for w in widths}
+nets = {w: networks.lenet(w, image_shape=shape) for w in widths}
 sizes = sorted({2, *range(4, n_samples + 1, 2)})
 
 
@@ -239,7 +239,7 @@ claim("peleg-C5c", gap, uncertainty=error, note=f"{many}, n = {sizes[-1]}")
 
 # %%
 linear = nn.Sequential(
-    small_networks.Images((1, 1, n_samples + 1)),
+    networks.Images((1, 1, n_samples + 1)),
     nn.Flatten(),
     nn.Linear(n_samples + 1, 2, bias=False),
 )
@@ -302,7 +302,7 @@ pd.DataFrame({
 # %%
 def fully_connected(dim, width, depth):
     """A ReLU network with so many hidden layers and two logits, no biases."""
-    layers = [small_networks.Images((1, 1, dim)), nn.Flatten()]
+    layers = [networks.Images((1, 1, dim)), nn.Flatten()]
     for _ in range(depth):
         layers += [nn.Linear(dim, width, bias=False), nn.ReLU()]
         dim = width
@@ -388,7 +388,7 @@ change = [
     for i, (f, s) in enumerate(zip(strict, data[:n_splits], strict=True))
 ]
 image = torch.from_numpy(data[0].inputs[:1])
-mlp = small_networks.mlp(shape, "1/6")
+mlp = networks.mlp("1/6", image_shape=shape)
 zero = decisions(mlp, priors.draw(mlp, n_guesses, rng=rng), image)[:, 0] == 0
 claim(
     "peleg-C4d",
@@ -571,7 +571,7 @@ for key, values in {"e": dearer, "f": better}.items():
 # If all hidden layers get $k$ times as wide, the typical margin shrinks by $k^{(D-1)/2}$. For convolutions the count is the same with channels for units; what pools and patches change does not depend much on width. LeNet has four hidden layers: from 1/6 to 4/6 its margins should shrink about 16 times, though the classifiers are equally good. So $\ell_W$ must climb to $\log 2$ by itself.
 
 # %%
-small = small_networks.mlp(shape, "2/6", depth=2)
+small = networks.mlp("2/6", depth=2, image_shape=shape)
 weights = priors.draw(small, n_guesses, rng=rng)
 squares = decisions(small, weights, image)[:, 0].double() ** 2
 norm = nn.functional.max_pool2d(image.view(1, *shape), 2).square().sum().item()
@@ -697,7 +697,7 @@ methods = {
     "pattern search": gradient_free.pattern_search,
     "greedy random": gradient_free.greedy_random,
 }
-moving = small_networks.lenet(shape, "1/6", bias=True)
+moving = networks.lenet("1/6", bias=True, image_shape=shape)
 runs, rows = {}, {}
 for name, method in methods.items():
     for k in range(n_starts):
@@ -789,7 +789,7 @@ _ = axes[0].set(ylabel=r"$\ell_W$")
 #
 # ```python
 # for units in (3, 5, 7, 9):
-#     net = small_networks.lenet(shape, ("1/6", "1/6", "1/6", units / 84))
+#     net = networks.lenet(("1/6", "1/6", "1/6", units / 84), image_shape=shape)
 #     print(units, guess.search(net, inputs, labels, 50, seed=1).table.tie_rate[0])
 # ```
 # :::

@@ -51,7 +51,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lib import epochs, guess, margins, pairs, priors, small_networks
+from lib import epochs, guess, margins, networks, pairs, priors
 from lib.book import claim, figures, record
 from lib.decisions import decisions
 
@@ -164,7 +164,7 @@ def compare(name, make, counts=(n_nets, n_sgd), sizes=sizes, biases=True, larges
 
 
 widths = ["1/6*", "1/6", "2/6", "4/6"]
-lenet = {w: functools.partial(small_networks.lenet, shape, w) for w in widths}
+lenet = {w: functools.partial(networks.lenet, w, image_shape=shape) for w in widths}
 for w in widths:
     compare(f"LeNet {w}", lenet[w])
 
@@ -397,10 +397,10 @@ pd.DataFrame(
 mlps, depths = [1, 2, 3, 4], ["1c-1f", "2c-1f", "2c-2f", "2c-3f"]
 last = {"sizes": sizes[-1:]}
 for h in mlps:
-    make = functools.partial(small_networks.mlp, shape, "2/6", depth=h)
+    make = functools.partial(networks.mlp, "2/6", depth=h, image_shape=shape)
     compare(f"MLP {h}", make, **last)
 for depth in depths[:-1]:
-    make = functools.partial(small_networks.lenet, shape, "2/6", depth=depth)
+    make = functools.partial(networks.lenet, "2/6", depth=depth, image_shape=shape)
     compare(f"LeNet {depth}", make, **last)
 deep = {
     "MLP": [f"MLP {h}" for h in mlps],
@@ -476,7 +476,7 @@ pd.DataFrame(
 
 # %%
 for w in ("1/6", "4/6"):
-    make = functools.partial(small_networks.mlp, shape, w)
+    make = functools.partial(networks.mlp, w, image_shape=shape)
     compare(f"MLP 4 at {w}", make, **last)
 wide = ["MLP 4 at 1/6", "MLP 4", "MLP 4 at 4/6"]
 ends = {
@@ -504,7 +504,7 @@ pd.DataFrame({
 # %%
 n_blocks = [n for n in sizes if n <= 8][-1:] or sizes[:1]
 for blocks in (1, 2, 3):
-    make = functools.partial(small_networks.resnet, shape, "1/6", blocks=blocks)
+    make = functools.partial(networks.resnet, "1/6", blocks=blocks, image_shape=shape)
     compare(
         f"ResNet {blocks}", make, (n_resnets, n_resnets), n_blocks, biases=False,
         largest=2000 * n_resnets,
@@ -558,7 +558,7 @@ pd.DataFrame({
 # We check the proposition along ten steps in double precision.
 
 # %%
-start_net = functools.partial(small_networks.lenet, shape, "3/6")
+start_net = functools.partial(networks.lenet, "3/6", image_shape=shape)
 generator = torch.Generator().manual_seed(seed)
 kaiming = start_net(generator=generator)
 layers = list(kaiming.parameters())

@@ -91,7 +91,7 @@ if method == "sgd" and not batch_norm:
 def build(generator=None):
     make = getattr(small_networks, architecture)
     return make(
-        pair.image_shape, width, prior=prior, generator=generator,
+        width, image_shape=pair.image_shape, prior=prior, generator=generator,
         dtype=torch.float32, **chosen,
     )  # fmt: skip
 

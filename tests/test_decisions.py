@@ -44,7 +44,7 @@ def plain(network, weights, x):
 
 @pytest.mark.parametrize(("name", "shape", "options"), CASES)
 def test_they_are_what_the_networks_say(name, shape, options):
-    network = getattr(small_networks, name)(shape, **options)
+    network = getattr(small_networks, name)(image_shape=shape, **options)
     weights, x = drawn(network, 5), samples(network, 7)
     expected = plain(network, weights, x)
     close = {"rtol": 1e-9, "atol": 1e-9 * float(expected.abs().max())}
@@ -52,7 +52,7 @@ def test_they_are_what_the_networks_say(name, shape, options):
 
 
 def test_pieces_change_nothing(monkeypatch):
-    network = small_networks.lenet(MNIST, "1/6")
+    network = small_networks.lenet("1/6", image_shape=MNIST)
     weights, x = drawn(network, 9), samples(network, 150)
     whole = plain(network, weights, x)
     monkeypatch.setattr(decisions, "AT_ONCE", {"cpu": 1})
@@ -60,7 +60,7 @@ def test_pieces_change_nothing(monkeypatch):
 
 
 def test_zero_biases_may_be_left_out():
-    network = small_networks.mlp(MNIST, "1/6", bias=True)
+    network = small_networks.mlp("1/6", bias=True, image_shape=MNIST)
     weights = {name: w if "weight" in name else 0 * w for name, w in drawn(network, 3).items()}
     x = samples(network, 4)
     short = {name: w for name, w in weights.items() if "weight" in name}
@@ -77,7 +77,7 @@ def with_torch_batch_norm(module):
 
 def test_context_is_evaluation_with_running_statistics():
     """torch's batch norm of momentum 1, one pass over the context in train mode, then evaluation mode."""
-    network = small_networks.resnet(MNIST, "1/6")
+    network = small_networks.resnet("1/6", image_shape=MNIST)
     weights, context, x = drawn(network, 3), samples(network, 6, 1), samples(network, 70, 2)
     found = decisions.decisions(network, weights, x, context=context)
     for member in range(3):
@@ -91,7 +91,7 @@ def test_context_is_evaluation_with_running_statistics():
 
 
 def test_bad_arguments_are_named():
-    network = small_networks.mlp(MNIST, "1/6")
+    network = small_networks.mlp("1/6", image_shape=MNIST)
     weights, x = drawn(network, 2), samples(network, 3)
     with pytest.raises(ValueError, match=r"^inputs .*allowed"):
         decisions.decisions(network, weights, x[:, :5])

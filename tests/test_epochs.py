@@ -16,11 +16,11 @@ SEEDS = [3, 0, 5]
 
 
 def lenet(generator):
-    return small_networks.lenet(SHAPE, "1/6", bias=True, generator=generator)
+    return small_networks.lenet("1/6", bias=True, generator=generator, image_shape=SHAPE)
 
 
 def resnet(generator):
-    return small_networks.resnet(SHAPE, "1/6", blocks=2, generator=generator)
+    return small_networks.resnet("1/6", blocks=2, generator=generator, image_shape=SHAPE)
 
 
 def options(**changes):
@@ -61,7 +61,7 @@ def test_gradient_norms_of_single_networks():
 
 def test_the_networks_of_the_study_learn():
     """Zero biases to begin with, trained; batches of two; a fixed number of epochs."""
-    wide = functools.partial(small_networks.lenet, SHAPE, "4/6", bias=True)
+    wide = functools.partial(small_networks.lenet, "4/6", bias=True, image_shape=SHAPE)
     each = epochs.run(lambda g: wide(generator=g), (INPUTS, LABELS), range(4), 10, **options(dtype=torch.float32))
     for epoch in each:
         biases = [weight for name, weight in epoch.weights.items() if name.endswith("bias")]

@@ -10,7 +10,7 @@ from lib import gradient_free, margins, priors, small_networks
 from lib.decisions import decisions
 
 METHODS = [gradient_free.pattern_search, gradient_free.greedy_random]
-NETWORK = small_networks.lenet(SHAPE, "2/6", depth="2c-1f", bias=True)
+NETWORK = small_networks.lenet("2/6", depth="2c-1f", bias=True, image_shape=SHAPE)
 
 
 def problem(seed=0, n=10):

@@ -15,10 +15,10 @@ from lib.guess.draws import Draws
 
 SHAPE = (1, 18, 18)
 NETWORKS = {
-    "lenet": small_networks.lenet(SHAPE, "1/6*"),
-    "wide": small_networks.lenet(SHAPE, "2/6", depth="2c-1f"),
-    "mlp": small_networks.mlp(SHAPE, "1/6", depth=2),
-    "resnet": small_networks.resnet(SHAPE, "1/6", blocks=2),
+    "lenet": small_networks.lenet("1/6*", image_shape=SHAPE),
+    "wide": small_networks.lenet("2/6", depth="2c-1f", image_shape=SHAPE),
+    "mlp": small_networks.mlp("1/6", depth=2, image_shape=SHAPE),
+    "resnet": small_networks.resnet("1/6", blocks=2, image_shape=SHAPE),
 }
 
 
@@ -183,7 +183,7 @@ def test_draws_follow_the_prior(prior):
     from scipy import stats
     from test_small_networks import cdf
 
-    network = small_networks.lenet((1, 28, 28), "2/6", bias=True)
+    network = small_networks.lenet("2/6", bias=True, image_shape=(1, 28, 28))
     draws = Draws(network, prior, 0, torch.device("cpu"))
     rows = torch.cat([draws.rows(b) for b in range(2)])
     weights = draws.weights(rows)

@@ -12,9 +12,9 @@ from lib import margins, small_networks
 from lib.decisions import decisions
 
 NETWORKS = {
-    "lenet": small_networks.lenet(MNIST, "1/6"),
-    "shallow": small_networks.lenet((2, 13, 14), "2/6", depth="1c-1f"),
-    "mlp": small_networks.mlp(MNIST, "2/6", depth=3),
+    "lenet": small_networks.lenet("1/6", image_shape=MNIST),
+    "shallow": small_networks.lenet("2/6", depth="1c-1f", image_shape=(2, 13, 14)),
+    "mlp": small_networks.mlp("2/6", depth=3, image_shape=MNIST),
 }
 
 
@@ -54,7 +54,7 @@ def test_gradients_are_those_of_single_networks(name, monkeypatch):
 
 def test_gradients_with_batch_norm():
     """In evaluation mode, statistics of the context are constants; also at points of the context itself."""
-    network = small_networks.resnet(MNIST, "1/6", blocks=2)
+    network = small_networks.resnet("1/6", blocks=2, image_shape=MNIST)
     weights, context = drawn(network, 2), samples(network, 5, 1)
     x = torch.cat([samples(network, 3, 2), context[:1]])
     found = margins.gradients(network, weights, x, context=context)
@@ -132,7 +132,7 @@ def test_zero_margins_give_log_two():
 def test_bad_arguments_are_named():
     network = NETWORKS["mlp"]
     weights, x, y = without_biases(network, 2), samples(network, 4), labels_of(4)
-    resnet = small_networks.resnet(MNIST, "1/6", blocks=1)
+    resnet = small_networks.resnet("1/6", blocks=1, image_shape=MNIST)
     calls = {
         "inputs": lambda: margins.gradients(network, weights, x[:, 1:]),
         "inputs ": lambda: margins.lipschitz(network, weights, x[:0]),
